@@ -1,0 +1,131 @@
+//! Where facts are kept: the port.
+
+use jiff::Timestamp;
+
+use crate::chain::{CanonicalError, ChainError};
+use crate::fact::{Fact, Record};
+
+/// A fact that is not recorded yet.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// When it happened.
+    pub at: Timestamp,
+    /// Who says so.
+    pub by: String,
+    /// What.
+    pub fact: Fact,
+}
+
+/// The number and hash of the last fact.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Head {
+    /// Number; 0 for an empty journal.
+    pub seq: u64,
+    /// Hash; [`crate::chain::GENESIS`] for an empty journal.
+    pub hash: String,
+}
+
+/// The right to act, until another takes it: each one that is given out has a higher fence,
+/// and the journal refuses step facts that carry an old one (law 9).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Its number.
+    pub fence: u64,
+    /// Who holds it.
+    pub holder: String,
+}
+
+/// A journal that cannot do what is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// Somebody else recorded something meanwhile: read on and decide again.
+    #[error("the journal moved on: expected {expected} facts, it has {found}")]
+    Moved {
+        /// What was expected.
+        expected: u64,
+        /// What is there.
+        found: u64,
+    },
+    /// The lease was taken over; this executor must stop.
+    #[error("another executor took over: fence {ours} is no longer valid (now {current})")]
+    Fenced {
+        /// The fence we hold.
+        ours: u64,
+        /// The fence that counts.
+        current: u64,
+    },
+    /// A step fact without a lease.
+    #[error("a step fact needs a lease")]
+    NoLease,
+    /// The lease is held by another executor that is still alive.
+    #[error("{holder} is at work on this case until {until}; wait, or stop it first")]
+    Held {
+        /// By whom.
+        holder: String,
+        /// Until when, unless renewed.
+        until: Timestamp,
+    },
+    /// The chain does not hold. Nothing is repaired; see the message.
+    #[error("the journal is damaged; keep the file, restore a copy, compare")]
+    Chain(#[from] ChainError),
+    /// A stored fact cannot be read by this version.
+    #[error("fact {seq} cannot be read by this version of relatch")]
+    Unreadable {
+        /// Its number.
+        seq: u64,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// Not a fact that can be stored.
+    #[error("a fact cannot be stored")]
+    Canonical(#[from] CanonicalError),
+    /// The journal was written by a newer version.
+    #[error(
+        "the journal has schema {found}, this version of relatch knows up to {known}: use a newer one"
+    )]
+    Newer {
+        /// Its schema.
+        found: u32,
+        /// The newest one known.
+        known: u32,
+    },
+    /// The store failed.
+    #[error("cannot use the journal {path}")]
+    Sqlite {
+        /// The file.
+        path: String,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+}
+
+/// The journal of one case.
+///
+/// Contract, which the contract tests check on every implementation: an append names the
+/// number of facts it builds on and is durable when it returns; two appends on the same
+/// number never both succeed; what was recorded never changes; a crash at any moment leaves
+/// a whole number of facts.
+pub trait Journal: Send {
+    /// The last fact's number and hash.
+    fn head(&self) -> Result<Head, JournalError>;
+
+    /// Facts after number `seq`, in order, chain checked.
+    fn read_after(&self, seq: u64) -> Result<Vec<Record>, JournalError>;
+
+    /// Appends all of `drafts` or none, after exactly `expected` facts.
+    fn append(
+        &mut self,
+        expected: u64,
+        lease: Option<&Lease>,
+        drafts: Vec<Draft>,
+    ) -> Result<Vec<Record>, JournalError>;
+
+    /// Takes the lease for `ttl_s` seconds. Refused while another holder's has not expired.
+    fn acquire(&mut self, holder: &str, now: Timestamp, ttl_s: u32) -> Result<Lease, JournalError>;
+
+    /// Extends the lease.
+    fn renew(&mut self, lease: &Lease, now: Timestamp, ttl_s: u32) -> Result<(), JournalError>;
+
+    /// Gives the lease back. A lease that was taken over meanwhile is left alone.
+    fn release(&mut self, lease: &Lease) -> Result<(), JournalError>;
+}

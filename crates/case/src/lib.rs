@@ -1,0 +1,33 @@
+//! The case: one incident, its journal of facts and the state they add up to.
+//!
+//! - [`fact`]: everything that can be written into a journal;
+//! - [`model`]: the nouns facts speak of (credential, place, consumer, exposure, liveness);
+//! - [`plan`] and [`policy`]: the rotation as data;
+//! - [`state`]: the fold of the facts, the only way the rest of the program looks at a case;
+//! - [`chain`], [`journal`], [`sqlite`]: how facts are hashed, chained and stored;
+//! - [`signature`]: the case key that signs certificates;
+//! - [`fault`]: the one vocabulary in which the outside world fails.
+//!
+//! Invariant: nothing here talks to a cloud or an issuer, reads a clock or holds a value.
+
+pub mod chain;
+pub mod fact;
+pub mod fault;
+pub mod id;
+pub mod journal;
+pub mod model;
+pub mod plan;
+pub mod policy;
+pub mod signature;
+pub mod sqlite;
+pub mod state;
+
+pub use fact::{Fact, Record};
+pub use fault::{Fault, FaultKind};
+pub use id::{
+    CaseId, ConsumerId, CredentialId, IssuerId, KeyId, PlaceId, PlanHash, Principal, StepId,
+};
+pub use journal::{Draft, Journal, JournalError, Lease};
+pub use plan::Plan;
+pub use policy::Policy;
+pub use state::State;
