@@ -229,8 +229,9 @@ pub struct Probe {
     pub liveness: Liveness,
     /// What the issuer answered: status, error code. Cleaned; never a value.
     pub answer: String,
-    /// Whether a made-up key was refused just as definitely (the negative control). Without
-    /// it a `dead` says nothing about this key and an `alive` nothing about any.
+    /// Whether a made-up key was refused just as definitely (the negative control); for
+    /// [`ProbeKind::Listed`], whether the list was complete. Without it a `dead` says nothing
+    /// about this key and an `alive` nothing about any.
     pub control: bool,
     /// How it was asked.
     pub how: ProbeKind,
@@ -287,6 +288,10 @@ pub enum Minting {
 /// What an issuer can do (requirement P3). Plain data, so that plans can be made and checked
 /// without asking anyone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a capability sheet is a list of yes and no"
+)]
 pub struct Sheet {
     /// How a new key comes about.
     pub minting: Minting,

@@ -122,8 +122,13 @@ pub enum Action {
         /// What it reads of this credential.
         slots: BTreeMap<String, BTreeMap<Slot, Part>>,
     },
-    /// Sees the old key unused for the whole observation window.
-    Quiet,
+    /// Watches for the whole observation window: every consumer stays well on the new
+    /// value and, where `quiet`, nobody uses the old one.
+    Observe {
+        /// Whether use of the old key restarts the window. Not for a key that the thief has:
+        /// his use cannot be told from a forgotten consumer's, and waiting would feed him.
+        quiet: bool,
+    },
     /// Denies the old key's owner everything, so that attempts stay visible.
     Cut,
     /// Switches the old key off, reversibly.
@@ -144,7 +149,7 @@ impl Action {
             Self::Write { .. } => "write",
             Self::Roll { .. } => "roll",
             Self::Adopt { .. } => "adopt",
-            Self::Quiet => "quiet",
+            Self::Observe { .. } => "observe",
             Self::Cut => "cut",
             Self::Disable => "disable",
             Self::Prove => "prove",
@@ -157,7 +162,7 @@ impl Action {
     pub fn only_looks(&self) -> bool {
         matches!(
             self,
-            Self::Check | Self::Adopt { .. } | Self::Quiet | Self::Prove
+            Self::Check | Self::Adopt { .. } | Self::Observe { .. } | Self::Prove
         )
     }
 

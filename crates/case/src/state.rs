@@ -575,6 +575,11 @@ impl State {
         });
         if status == StepStatus::Retried {
             state.tries = 0;
+        } else if state.status != StepStatus::Intended
+            && matches!(status, StepStatus::Failed { .. })
+        {
+            // It failed before the intent, while looking at what is there.
+            state.tries += 1;
         }
         state.status = status;
         state.at = at;

@@ -1,0 +1,122 @@
+//! What every step has at hand.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use relatch_case::model::{Container, Part, Slot};
+use relatch_case::plan::{Plan, Rotation, Step};
+use relatch_case::{Fault, FaultKind, StepId};
+use relatch_issuers::{Issuer, KeyMaterial};
+use relatch_secret::{Fingerprint, FingerprintKey, Secret};
+
+use crate::vault::half;
+use crate::{Clock, Ledger, Vault, World};
+
+/// Journal, world, custody, fingerprint key and clock.
+#[derive(Clone)]
+pub struct Context {
+    /// The journal and its state.
+    pub ledger: Arc<Ledger>,
+    /// Everything outside.
+    pub world: World,
+    /// Sealed values.
+    pub vault: Vault,
+    /// Under which values are known.
+    pub fingerprints: Arc<FingerprintKey>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context")
+            .field("world", &self.world)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One step with what its plan says of it.
+#[derive(Clone)]
+pub(crate) struct Job {
+    pub(crate) ctx: Context,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) step: Step,
+    pub(crate) rotation: Rotation,
+}
+
+/// What stands in slots before and after a write.
+pub(crate) type Prints = BTreeMap<Slot, Fingerprint>;
+
+impl Job {
+    /// The job of a step of the plan in force.
+    pub(crate) fn new(ctx: &Context, plan: &Arc<Plan>, id: &StepId) -> Option<Self> {
+        let step = plan.step(id)?.clone();
+        let rotation = plan.rotation(&step.credential)?.clone();
+        Some(Self {
+            ctx: ctx.clone(),
+            plan: Arc::clone(plan),
+            step,
+            rotation,
+        })
+    }
+
+    pub(crate) fn issuer(&self) -> Result<Arc<dyn Issuer>, Fault> {
+        self.ctx.world.issuer(&self.rotation.issuer).map(Arc::clone)
+    }
+
+    /// The new key, from custody.
+    pub(crate) fn new_key(&self) -> Result<KeyMaterial, Fault> {
+        let (id, secret) = self
+            .ctx
+            .ledger
+            .with(|state| self.ctx.vault.minted(state, &self.step.credential))?;
+        Ok(KeyMaterial {
+            id: Some(id),
+            secret,
+        })
+    }
+
+    /// The old key, if its value was ever known.
+    pub(crate) fn old_key(&self) -> Result<Option<KeyMaterial>, Fault> {
+        let secret = self.ctx.vault.old(&self.step.credential)?;
+        let id = Some(self.rotation.old_key.clone());
+        Ok(secret.map(|secret| KeyMaterial { id, secret }))
+    }
+
+    /// What the slots of a container held when the plan was made.
+    pub(crate) fn before(&self, container: &Container, slots: &BTreeMap<Slot, Part>) -> Prints {
+        self.plan
+            .baseline
+            .places
+            .iter()
+            .filter(|place| &place.container == container)
+            .flat_map(|place| &place.slots)
+            .filter(|(slot, _)| slots.contains_key(*slot))
+            .map(|(slot, print)| (slot.clone(), print.clone()))
+            .collect()
+    }
+
+    /// The new values for slots.
+    pub(crate) fn after(
+        &self,
+        slots: &BTreeMap<Slot, Part>,
+    ) -> Result<BTreeMap<Slot, Secret>, Fault> {
+        let key = self.new_key()?;
+        slots
+            .iter()
+            .map(|(slot, part)| {
+                let value = half(*part, &key)
+                    .ok_or_else(|| Fault::new(FaultKind::Invalid, "the new key has no id"))?;
+                Ok((slot.clone(), value))
+            })
+            .collect()
+    }
+
+    /// Fingerprints of values.
+    pub(crate) fn prints(&self, values: &BTreeMap<Slot, Secret>) -> Prints {
+        values
+            .iter()
+            .map(|(slot, value)| (slot.clone(), self.ctx.fingerprints.fingerprint(value)))
+            .collect()
+    }
+}

@@ -1,0 +1,128 @@
+//! What a plan's keys are called in custody.
+
+use relatch_case::model::Part;
+use relatch_case::{CredentialId, Fault, FaultKind, KeyId, State};
+use relatch_issuers::KeyMaterial;
+use relatch_secret::{Custody, CustodyError, OpenCustody, Secret};
+use zeroize::Zeroizing;
+
+/// Custody, by credential instead of by name. A new key is sealed together with its id, so
+/// that a crash between minting and recording it loses neither.
+#[derive(Debug, Clone)]
+pub struct Vault(OpenCustody);
+
+impl Vault {
+    /// Uses open custody.
+    pub fn new(custody: OpenCustody) -> Self {
+        Self(custody)
+    }
+
+    /// The sealing half.
+    pub fn custody(&self) -> &Custody {
+        self.0.custody()
+    }
+
+    /// Seals the old value.
+    pub fn keep_old(&self, credential: &CredentialId, value: &Secret) -> Result<(), Fault> {
+        self.custody()
+            .seal(&format!("{credential}.old"), value)
+            .map_err(local)
+    }
+
+    /// Gives the old value back, if it was kept.
+    pub fn old(&self, credential: &CredentialId) -> Result<Option<Secret>, Fault> {
+        self.0.take(&format!("{credential}.old")).map_err(local)
+    }
+
+    /// Seals the new key of a mint's `attempt`.
+    pub fn keep_new(
+        &self,
+        credential: &CredentialId,
+        attempt: u32,
+        id: &KeyId,
+        value: &Secret,
+    ) -> Result<(), Fault> {
+        let mut text = Zeroizing::new(Vec::with_capacity(id.as_str().len() + value.len() + 1));
+        text.extend_from_slice(id.as_str().as_bytes());
+        text.push(b'\n');
+        text.extend_from_slice(value.expose());
+        let sealed = Secret::new(std::mem::take(&mut *text));
+        self.custody()
+            .seal(&name_of_new(credential, attempt), &sealed)
+            .map_err(local)
+    }
+
+    /// Gives the new key of a mint's `attempt` back, if it is held.
+    pub fn new_key(
+        &self,
+        credential: &CredentialId,
+        attempt: u32,
+    ) -> Result<Option<(KeyId, Secret)>, Fault> {
+        let Some(text) = self
+            .0
+            .take(&name_of_new(credential, attempt))
+            .map_err(local)?
+        else {
+            return Ok(None);
+        };
+        let damaged = || Fault::new(FaultKind::Local, "a sealed key is damaged");
+        let bytes = text.expose();
+        let split = bytes.iter().position(|&b| b == b'\n').ok_or_else(damaged)?;
+        let id = std::str::from_utf8(&bytes[..split]).map_err(|_| damaged())?;
+        Ok(Some((
+            KeyId::from(id),
+            Secret::new(bytes[split + 1..].to_vec()),
+        )))
+    }
+
+    /// The new key of a credential whose mint is done.
+    pub fn minted(
+        &self,
+        state: &State,
+        credential: &CredentialId,
+    ) -> Result<(KeyId, Secret), Fault> {
+        let missing = |what: &str| Fault::new(FaultKind::Local, what);
+        let plan = state
+            .plan
+            .as_ref()
+            .ok_or_else(|| missing("there is no plan"))?;
+        let attempt = plan
+            .plan
+            .step_of(credential, "mint")
+            .and_then(|step| state.steps.get(&step.id))
+            .map(|known| known.attempt)
+            .ok_or_else(|| missing("the new key was not minted yet"))?;
+        self.new_key(credential, attempt)?
+            .ok_or_else(|| missing("the new key is not in custody"))
+    }
+
+    /// Destroys what is held of a mint's `attempt`.
+    pub fn discard_new(&self, credential: &CredentialId, attempt: u32) -> Result<(), Fault> {
+        self.custody()
+            .discard(&name_of_new(credential, attempt))
+            .map_err(local)
+    }
+}
+
+/// The half of a key that goes into a slot.
+pub(crate) fn half(part: Part, key: &KeyMaterial) -> Option<Secret> {
+    match part {
+        Part::Secret => Some(key.secret.clone()),
+        Part::KeyId => key.id.as_ref().map(|id| Secret::from(id.as_str())),
+    }
+}
+
+fn name_of_new(credential: &CredentialId, attempt: u32) -> String {
+    format!("{credential}.new.{attempt}")
+}
+
+fn local(error: CustodyError) -> Fault {
+    let mut words = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        words.push_str(": ");
+        words.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    Fault::new(FaultKind::Local, words)
+}

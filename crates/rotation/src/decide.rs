@@ -1,0 +1,263 @@
+//! What may be done now. A function of the state and the time, nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp};
+use relatch_case::fault::{Fault, FaultKind};
+use relatch_case::plan::{Action, Gate, Plan, Step};
+use relatch_case::state::{StepState, StepStatus};
+use relatch_case::{State, StepId};
+use serde::Serialize;
+
+/// One thing to do now.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub enum Command {
+    /// Do the step: intent, effect, outcome. For a step that only looks: look.
+    Execute {
+        /// Which.
+        step: StepId,
+        /// Which try, from 1.
+        attempt: u32,
+    },
+    /// Ask the outside world whether the last try happened (law 1).
+    Reconcile {
+        /// Which.
+        step: StepId,
+        /// Which try.
+        attempt: u32,
+    },
+}
+
+impl Command {
+    /// The step it is about.
+    pub fn step(&self) -> &StepId {
+        match self {
+            Self::Execute { step, .. } | Self::Reconcile { step, .. } => step,
+        }
+    }
+}
+
+/// A step that is next and cannot go on by itself, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Wait {
+    /// Which.
+    pub step: StepId,
+    /// For what.
+    pub on: Waiting,
+}
+
+/// What a step waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "for", rename_all = "snake_case")]
+pub enum Waiting {
+    /// The plan's approval.
+    Approval,
+    /// Containment seen to bind.
+    Containment,
+    /// A moment.
+    Time {
+        /// When.
+        until: Timestamp,
+    },
+    /// A person has to do it.
+    Person,
+    /// A person has to look at what went wrong.
+    Stuck {
+        /// What.
+        because: String,
+    },
+}
+
+/// What may be done now and what is waited for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// To do now, most urgent first.
+    pub commands: Vec<Command>,
+    /// What is next and waits.
+    pub waits: Vec<Wait>,
+    /// When to decide again at the latest, if only time is waited for.
+    pub wake_at: Option<Timestamp>,
+    /// Whether every step is over.
+    pub finished: bool,
+}
+
+/// Says what may be done at `now`. Without a plan: nothing, and nothing is finished.
+pub fn decide(state: &State, now: Timestamp) -> Decision {
+    let mut decision = Decision::default();
+    let Some(in_force) = &state.plan else {
+        return decision;
+    };
+    let plan = &*in_force.plan;
+    let mut open = 0usize;
+    for step in &plan.steps {
+        if state.is_over(&step.id) {
+            continue;
+        }
+        open += 1;
+        match next(state, plan, step, now) {
+            Next::Now(command) => decision.commands.push(command),
+            Next::Later(on) => {
+                if let Waiting::Time { until } = on {
+                    decision.wake_at = Some(decision.wake_at.map_or(until, |w| w.min(until)));
+                }
+                decision.waits.push(Wait {
+                    step: step.id.clone(),
+                    on,
+                });
+            }
+            Next::NotYet => {}
+        }
+    }
+    decision.finished = open == 0;
+    decision
+}
+
+/// Whether a command that was decided on earlier still is due: nobody did, skipped or
+/// replaced its step meanwhile.
+pub fn is_due(state: &State, command: &Command, now: Timestamp) -> bool {
+    let Some(in_force) = &state.plan else {
+        return false;
+    };
+    let Some(step) = in_force.plan.step(command.step()) else {
+        return false;
+    };
+    !state.is_over(&step.id)
+        && matches!(next(state, &in_force.plan, step, now), Next::Now(due) if &due == command)
+}
+
+/// What comes next for one step.
+enum Next {
+    Now(Command),
+    Later(Waiting),
+    /// Other steps come first.
+    NotYet,
+}
+
+fn next(state: &State, plan: &Plan, step: &Step, now: Timestamp) -> Next {
+    let known = state.steps.get(&step.id);
+    match known.map(|known| &known.status) {
+        Some(StepStatus::Intended) => reconcile(step, known),
+        Some(StepStatus::Unknown { .. }) => {
+            let until = known.map_or(now, |k| later(k.at, i64::from(plan.policy.backoff_s)));
+            if now < until {
+                Next::Later(Waiting::Time { until })
+            } else {
+                reconcile(step, known)
+            }
+        }
+        Some(StepStatus::Stuck { because }) => Next::Later(Waiting::Stuck {
+            because: because.clone(),
+        }),
+        Some(StepStatus::Failed { fault }) => known.map_or(Next::NotYet, |known| {
+            retry(state, plan, step, known, fault, now)
+        }),
+        _ => ready(state, step, known, now),
+    }
+}
+
+fn reconcile(step: &Step, known: Option<&StepState>) -> Next {
+    let attempt = known.map_or(1, |known| known.attempt);
+    Next::Now(Command::Reconcile {
+        step: step.id.clone(),
+        attempt,
+    })
+}
+
+/// A step that failed without effect: tried again if that can help, else a person is asked.
+fn retry(
+    state: &State,
+    plan: &Plan,
+    step: &Step,
+    known: &StepState,
+    fault: &Fault,
+    now: Timestamp,
+) -> Next {
+    let helps = fault.is_passing() || fault.kind == FaultKind::Local;
+    if !helps || known.tries >= plan.policy.max_attempts {
+        return Next::Later(Waiting::Stuck {
+            because: fault.detail.clone(),
+        });
+    }
+    let doublings = known.tries.saturating_sub(1).min(10);
+    let pause = i64::from(plan.policy.backoff_s) << doublings;
+    let until = later(known.at, pause);
+    if now < until {
+        return Next::Later(Waiting::Time { until });
+    }
+    ready(state, step, Some(known), now)
+}
+
+/// A step that was not done: may it be, now?
+fn ready(state: &State, step: &Step, known: Option<&StepState>, now: Timestamp) -> Next {
+    if !step.needs.iter().all(|need| state.is_over(need)) {
+        return Next::NotYet;
+    }
+    if let Some(on) = step.gates.iter().find_map(|gate| closed(state, gate, now)) {
+        return Next::Later(on);
+    }
+    if matches!(step.action, Action::Mint { person: true, .. }) {
+        return Next::Later(Waiting::Person);
+    }
+    let attempt = known.map_or(0, |known| known.attempt) + 1;
+    Next::Now(Command::Execute {
+        step: step.id.clone(),
+        attempt,
+    })
+}
+
+/// What a gate waits for, if it is closed.
+fn closed(state: &State, gate: &Gate, now: Timestamp) -> Option<Waiting> {
+    match gate {
+        Gate::Approved => {
+            let approved = state
+                .plan
+                .as_ref()
+                .is_some_and(|plan| !plan.approved_by.is_empty());
+            (!approved).then_some(Waiting::Approval)
+        }
+        Gate::Contained => (!state.is_contained()).then_some(Waiting::Containment),
+        Gate::After { step, seconds } => {
+            let since = state.steps.get(step).map(|known| known.at)?;
+            let until = later(since, i64::from(*seconds));
+            (now < until).then_some(Waiting::Time { until })
+        }
+    }
+}
+
+fn later(from: Timestamp, seconds: i64) -> Timestamp {
+    from.checked_add(SignedDuration::from_secs(seconds))
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// What a step needs for itself alone while it runs: two steps that share one of these are
+/// never done at the same time.
+pub fn resources(plan: &Plan, step: &Step) -> BTreeSet<String> {
+    let principal = || {
+        plan.rotation(&step.credential)
+            .map(|r| format!("principal {} {}", r.issuer, r.principal))
+            .into_iter()
+            .collect()
+    };
+    match &step.action {
+        Action::Write { container, .. } => BTreeSet::from([format!("container {container}")]),
+        Action::Roll { consumer } => BTreeSet::from([format!("consumer {consumer}")]),
+        Action::Mint { .. } | Action::Cut | Action::Disable | Action::Delete => principal(),
+        Action::Keep { .. }
+        | Action::Check
+        | Action::Adopt { .. }
+        | Action::Observe { .. }
+        | Action::Prove => BTreeSet::new(),
+    }
+}
+
+/// How many steps of a plan are over, by verb: done and all.
+pub fn progress(state: &State, plan: &Plan) -> BTreeMap<&'static str, (usize, usize)> {
+    let mut by_verb = BTreeMap::new();
+    for step in &plan.steps {
+        let (done, all) = by_verb.entry(step.action.verb()).or_insert((0, 0));
+        *all += 1;
+        *done += usize::from(state.is_over(&step.id));
+    }
+    by_verb
+}
