@@ -58,10 +58,10 @@ async fn check(job: &Job, since: Timestamp) -> Result<Seen, Fault> {
         Liveness::Alive | Liveness::Restricted | Liveness::OutOfQuota
     );
     if works && probe.control {
-        return done(StepResult {
+        return Ok(done(StepResult {
             probe: Some(probe),
             ..StepResult::default()
-        });
+        }));
     }
     let words = format!("the new key answers {:?}: {}", probe.liveness, probe.answer);
     let waited = job.ctx.clock.now().duration_since(since);
@@ -208,10 +208,10 @@ async fn prove(job: &Job) -> Result<Seen, Fault> {
         None => listed(job).await?,
     };
     if probe.liveness == Liveness::Dead && probe.control {
-        return done(StepResult {
+        return Ok(done(StepResult {
             probe: Some(probe),
             ..StepResult::default()
-        });
+        }));
     }
     let words = format!("the old key answers {:?}: {}", probe.liveness, probe.answer);
     Ok(Seen::NotYet(words.to_lowercase()))
