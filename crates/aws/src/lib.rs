@@ -1,0 +1,31 @@
+//! AWS through the official SDK: the adapters behind the ports of the other crates.
+//!
+//! - [`Connection`]: credentials, endpoint, retries, and which account it is;
+//! - [`error`]: from the SDK's errors to faults;
+//! - [`IamIssuer`]: access keys, the native issuer;
+//! - [`AwsCloud`]: service control policies, denies, session revocation, key status;
+//! - [`SecretsManagerStore`], [`ParameterStore`], [`LambdaStore`]: places;
+//! - [`LambdaConsumers`]: functions behind aliases;
+//! - [`SecretsManagerSource`], [`ParameterStoreSource`], [`LambdaSource`]: what a region holds;
+//! - [`TrailBucket`], [`EventLookup`]: CloudTrail from S3 and from LookupEvents.
+//!
+//! Invariant: nothing here decides when something happens, and no request that changes
+//! anything is sent twice.
+
+mod baseline;
+mod connection;
+mod consumers;
+mod containment;
+pub mod error;
+mod iam;
+mod places;
+mod sources;
+mod trail;
+
+pub use connection::{Connection, Identity, Options, WrongAccount};
+pub use consumers::LambdaConsumers;
+pub use containment::AwsCloud;
+pub use iam::{CUT_POLICY, IamIssuer};
+pub use places::{LambdaStore, ParameterStore, SecretsManagerStore};
+pub use sources::{LambdaSource, ParameterStoreSource, SecretsManagerSource};
+pub use trail::{EventLookup, LookupBy, TrailBucket, TrailObject, TrailObjects, TrailUrl};

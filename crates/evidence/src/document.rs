@@ -1,0 +1,138 @@
+//! From a JSON document to rows: the fast way for CloudTrail's own form, the slow one for the rest.
+
+use serde_json::{Map, Value};
+
+use crate::log::{Row, Texts};
+use crate::normalise;
+use crate::record::Record;
+use crate::rows;
+use crate::splitter::Piece;
+
+/// A problem before its file is named: line, byte, what.
+type Note = (Option<u64>, Option<u64>, String);
+
+/// Collects the rows and problems of one file.
+pub(crate) struct Documents {
+    texts: Texts,
+    rows: Vec<Row>,
+    notes: Vec<Note>,
+}
+
+impl Documents {
+    /// Nothing read yet.
+    pub(crate) fn new() -> Self {
+        Documents {
+            texts: Texts::default(),
+            rows: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// The texts, rows and problems collected.
+    pub(crate) fn done(self) -> (Texts, Vec<Row>, Vec<Note>) {
+        (self.texts, self.rows, self.notes)
+    }
+
+    /// Notes a problem.
+    pub(crate) fn note(&mut self, line: Option<u64>, offset: Option<u64>, what: String) {
+        self.notes.push((line, offset, what));
+    }
+
+    /// Takes a piece of the stream.
+    pub(crate) fn piece(&mut self, piece: Piece<'_>) {
+        match piece {
+            Piece::Broken { line, offset, what } => {
+                self.note(Some(line), Some(offset), what.into());
+            }
+            Piece::Document {
+                line,
+                offset,
+                bytes,
+            } => {
+                if let Some(what) = self.document(bytes) {
+                    self.note(Some(line), Some(offset), what);
+                }
+            }
+        }
+    }
+
+    /// Takes a row of a table; `None` is a row that could not be cut into cells.
+    pub(crate) fn table_row(&mut self, line: u64, row: Option<Map<String, Value>>) {
+        let text = row.map(|row| Value::Object(row).to_string());
+        let taken = text.is_some_and(|text| self.slow(text.as_bytes()));
+        if !taken {
+            self.note(
+                Some(line),
+                None,
+                "is not a row of a CloudTrail export".into(),
+            );
+        }
+    }
+
+    /// Takes a document; says what is wrong with it, if anything.
+    fn document(&mut self, bytes: &[u8]) -> Option<String> {
+        if let Some(record) = Record::parse(bytes) {
+            // A record without identity may have it under flattened names.
+            if record.user_identity.is_some() || !self.slow(bytes) {
+                self.add(&record, bytes);
+            }
+            return None;
+        }
+        if self.slow(bytes) {
+            return None;
+        }
+        match std::str::from_utf8(bytes) {
+            Err(error) => Some(self.repaired(bytes, error.valid_up_to())),
+            Ok(_) => Some(
+                match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+                    Ok(_) => "is JSON but not a CloudTrail record".into(),
+                    Err(error) => format!("is broken JSON: {error}"),
+                },
+            ),
+        }
+    }
+
+    /// Reads a document with its invalid bytes replaced; the event counts, the fault is named.
+    fn repaired(&mut self, bytes: &[u8], valid: usize) -> String {
+        let text = String::from_utf8_lossy(bytes);
+        let read = match Record::parse(text.as_bytes()) {
+            Some(record) => {
+                self.add(&record, bytes);
+                true
+            }
+            None => self.slow(text.as_bytes()),
+        };
+        let fate = if read {
+            "they were replaced and the event was kept"
+        } else {
+            "the record was not read"
+        };
+        format!("has bytes that are not UTF-8 at byte {valid} of the record; {fate}")
+    }
+
+    /// Opens envelopes and renames fields; false when no event was found.
+    fn slow(&mut self, bytes: &[u8]) -> bool {
+        let before = self.rows.len();
+        for text in normalise::records(bytes) {
+            if let Some(record) = Record::parse(text.as_bytes()) {
+                self.add(&record, text.as_bytes());
+            }
+        }
+        self.rows.len() > before
+    }
+
+    fn add(&mut self, record: &Record<'_>, bytes: &[u8]) {
+        let row = rows::row(record, bytes, &mut self.texts);
+        if row.time.is_none() {
+            self.note(
+                None,
+                None,
+                format!(
+                    "has an event without a readable time: {}",
+                    crate::text::sanitize(record.event_id.get())
+                ),
+            );
+        }
+        self.rows.push(row);
+    }
+}

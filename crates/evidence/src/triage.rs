@@ -1,0 +1,450 @@
+//! From evidence to an answer: who, since when, what was read, what was planted.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::actors::{Credential, Index, tally};
+use crate::agents;
+use crate::attribution::Taint;
+use crate::blind_spots::{BlindSpot, View, blind_spots};
+use crate::exposure::{SecretRead, actor_id, exposure};
+use crate::links::{Link, Mark};
+use crate::log::{Fact, IdentityKind, Log, What};
+use crate::reader::{FileSkipped, FileTaken, Limits, Problem, Source, Taken, read};
+use crate::record::show_time;
+use crate::rows::is_caller_address;
+use crate::score::{Scorer, is_instance_session};
+use crate::seeds::{SeedUsed, Seeding, Seeds, keys_made};
+use crate::split::{Hints, split};
+use crate::text::sanitize;
+
+/// Most steps shown of a path; a longer chain is cut in the middle of nothing, at its root.
+const PATH: usize = 64;
+
+/// How to triage.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the attack began; empty to have it proposed.
+    pub seeds: Seeds,
+    /// Bounds on what is read.
+    pub limits: Limits,
+}
+
+impl Options {
+    /// Standard limits with these seeds.
+    pub fn with_seeds(seeds: Seeds) -> Options {
+        Options {
+            seeds,
+            limits: Limits::STANDARD,
+        }
+    }
+}
+
+/// Why triage could not begin. Trouble with single files is a [`Problem`], not an error.
+#[derive(Debug, thiserror::Error)]
+pub enum TriageError {
+    /// Nothing was given to read.
+    #[error("no evidence given")]
+    NoEvidence,
+    /// Not one of the sources holds a file that could be opened.
+    #[error("no evidence could be read: {0}")]
+    NothingReadable(String),
+    /// The time window ends before it begins.
+    #[error("the time window ends before it begins")]
+    Window,
+}
+
+/// Whose an actor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// All of its calls are the attacker's.
+    Attacker,
+    /// The attacker and somebody else used it.
+    Mixed,
+    /// It cannot be told.
+    Uncertain,
+    /// Nothing ties it to the attacker.
+    Legitimate,
+}
+
+/// One step of the way from the seed to an actor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// Why this event is the attacker's.
+    pub reason: String,
+    /// The event.
+    pub event_id: String,
+    /// When, RFC 3339.
+    pub time: Option<String>,
+    /// The call, `source:name`.
+    pub call: String,
+    /// The actor that made it.
+    pub actor: String,
+}
+
+/// An identity seen in the evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The access key id, session ARN or user ARN; else the kind and a name.
+    pub id: String,
+    /// `access_key`, `session`, `user`, `root`, `service`, `other`.
+    pub kind: String,
+    /// Its ARN, if the log tells.
+    pub arn: Option<String>,
+    /// Access key ids it used.
+    pub access_keys: BTreeSet<String>,
+    /// Whose it is.
+    pub verdict: Verdict,
+    /// How much its use looks like an attack by itself; 5 and more is suspicious.
+    pub score: u32,
+    /// What raised the score.
+    pub reasons: Vec<String>,
+    /// From the seed to its first call that is the attacker's.
+    pub path: Vec<Step>,
+    /// Its first call, RFC 3339.
+    pub first: Option<String>,
+    /// Its last call, RFC 3339.
+    pub last: Option<String>,
+    /// Source addresses.
+    pub addresses: BTreeSet<String>,
+    /// User agents.
+    pub clients: BTreeSet<String>,
+    /// Regions.
+    pub regions: BTreeSet<String>,
+    /// Calls by `source:name`.
+    pub calls: BTreeMap<String, u64>,
+    /// Errors by code.
+    pub errors: BTreeMap<String, u64>,
+    /// How many of its calls are the attacker's.
+    pub tainted: u64,
+    /// How many of its calls are perhaps the attacker's.
+    pub uncertain: u64,
+}
+
+/// Something the attacker created or changed and that outlives his session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Persistence {
+    /// `access_key`, `user`, `login_profile`, `service_credential`, `role`, `trust_policy`,
+    /// `function`, `function_change`, `instance`, `recording` or `other`.
+    pub kind: String,
+    /// The thing: a key id, a name, an ARN.
+    pub id: String,
+    /// More: the user of a key, what was done.
+    pub detail: String,
+    /// The call that did it.
+    pub event_id: String,
+    /// When, RFC 3339.
+    pub time: Option<String>,
+    /// Account it is in.
+    pub account: Option<String>,
+    /// Who did it: the actor's id.
+    pub actor: String,
+}
+
+/// The answer. All lists are in a stable order; equal evidence gives equal bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Triage {
+    /// Ids of the attacker's events, by time.
+    pub tainted_events: Vec<String>,
+    /// Ids of events that are perhaps the attacker's, by time.
+    pub uncertain_events: Vec<String>,
+    /// What he read.
+    pub secrets_read: Vec<SecretRead>,
+    /// What he tried to read and was refused.
+    pub attempted_reads: Vec<SecretRead>,
+    /// Session credentials he was handed.
+    pub issued_credentials: Vec<SecretRead>,
+    /// Every identity in the evidence; the attacker's first.
+    pub actors: Vec<Actor>,
+    /// Addresses the attacker called from.
+    pub addresses: Vec<String>,
+    /// His first call, RFC 3339; null if there is none.
+    pub first: Option<String>,
+    /// His last call, RFC 3339; null if there is none.
+    pub last: Option<String>,
+    /// What he created or changed.
+    pub persistence: Vec<Persistence>,
+    /// Long-lived access key ids he created.
+    pub created_keys: BTreeSet<String>,
+    /// What the evidence cannot show.
+    pub blind_spots: Vec<BlindSpot>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+    /// Where it began.
+    pub seeds: Vec<SeedUsed>,
+    /// Files taken in.
+    pub files: Vec<FileTaken>,
+    /// Files left out on purpose.
+    pub skipped: Vec<FileSkipped>,
+    /// Events read, duplicates included.
+    pub events_read: u64,
+    /// Events dropped because their id was seen before.
+    pub duplicates: u64,
+}
+
+/// Triages files, folders and glob patterns.
+///
+/// # Errors
+/// When nothing is given or nothing at all could be opened; never for single bad files.
+pub fn triage(paths: &[PathBuf], options: &Options) -> Result<Triage, TriageError> {
+    let sources: Vec<Source> = paths.iter().cloned().map(Source::Path).collect();
+    triage_sources(&sources, options)
+}
+
+/// Triages files and documents in memory alike.
+///
+/// # Errors
+/// As [`triage`].
+pub fn triage_sources(sources: &[Source], options: &Options) -> Result<Triage, TriageError> {
+    if sources.is_empty() {
+        return Err(TriageError::NoEvidence);
+    }
+    if let (Some(since), Some(until)) = (options.seeds.since, options.seeds.until)
+        && until < since
+    {
+        return Err(TriageError::Window);
+    }
+    let taken = read(sources, &options.limits);
+    if taken.files.is_empty() {
+        let why = taken
+            .problems
+            .first()
+            .map(|problem| format!("{} {}", problem.file, problem.what));
+        let why = why.or_else(|| {
+            taken
+                .skipped
+                .first()
+                .map(|skipped| format!("{} is {}", skipped.path, skipped.why))
+        });
+        return Err(TriageError::NothingReadable(sanitize(
+            &why.unwrap_or_else(|| "no files found".into()),
+        )));
+    }
+    Ok(answer(taken, &options.seeds))
+}
+
+fn answer(taken: Taken, seeds: &Seeds) -> Triage {
+    let log = &taken.log;
+    let index = Index::new(log);
+    let scorer = Scorer::new(log);
+    let mut taint = Taint::new(log, &index);
+    let used = Seeding {
+        log,
+        index: &index,
+        scorer: &scorer,
+        seeds,
+    }
+    .run(&mut taint);
+    let tainted = taint.tainted();
+    let exposure = exposure(log, &index, &tainted);
+    let blind_spots = blind_spots(&View {
+        log,
+        tainted: &tainted,
+        unnamed: &exposure.unnamed,
+        seeds: &used,
+        problems: &taken.problems,
+    });
+    let times = || {
+        tainted
+            .iter()
+            .filter_map(|row| log.rows[*row as usize].time)
+    };
+    let uncertain = (0u32..)
+        .take(log.rows.len())
+        .filter(|row| taint.mark(*row) == Mark::Uncertain);
+    Triage {
+        uncertain_events: uncertain.map(|row| event_id(log, row)).collect(),
+        secrets_read: exposure.read,
+        attempted_reads: exposure.attempted,
+        issued_credentials: exposure.handed_out,
+        actors: actors(log, &index, &scorer, &taint),
+        addresses: addresses(log, &taint, &tainted),
+        first: times().min().and_then(show_time),
+        last: times().max().and_then(show_time),
+        persistence: persistence(log, &tainted),
+        created_keys: keys_made(log, &tainted, What::KeyMade)
+            .iter()
+            .map(|key| sanitize(key))
+            .collect(),
+        blind_spots,
+        seeds: used,
+        events_read: taken.events,
+        duplicates: log.duplicates,
+        tainted_events: tainted.iter().map(|row| event_id(log, *row)).collect(),
+        problems: taken.problems,
+        files: taken.files,
+        skipped: taken.skipped,
+    }
+}
+
+fn event_id(log: &Log, row: u32) -> String {
+    sanitize(&log.event_id(row as usize))
+}
+
+/// Addresses the attacker called from; those of instances and functions he started are theirs.
+fn addresses(log: &Log, taint: &Taint<'_>, tainted: &[u32]) -> Vec<String> {
+    let own = tainted
+        .iter()
+        .copied()
+        .filter(|row| !is_workload(log, taint, *row))
+        .map(|row| &log.rows[row as usize]);
+    let own =
+        own.filter(|row| !row.invoked_by.some() && is_caller_address(&log.texts, row.address));
+    let set: BTreeSet<String> = own.map(|row| sanitize(log.text(row.address))).collect();
+    set.into_iter().collect()
+}
+
+/// Whether a call was made by something the attacker started, and not by his own hand.
+fn is_workload(log: &Log, taint: &Taint<'_>, row: u32) -> bool {
+    let event = &log.rows[row as usize];
+    let agent = log.text(event.agent);
+    let by_hand = agents::is_hand_tool(agent)
+        || agents::is_attack_tool(agent)
+        || agents::is_desktop(agent)
+        || agents::is_console(agent);
+    let (link, from) = taint.why(row).unwrap_or((Link::Seed, None));
+    let for_service =
+        from.is_some_and(|from| log.rows[from as usize].kind == IdentityKind::Service);
+    let issued = matches!(link, Link::SessionKey | Link::Session | Link::CreatedRole);
+    !by_hand
+        && (matches!(link, Link::CreatedInstance | Link::CreatedFunction)
+            || (issued && (for_service || is_instance_session(log.text(event.arn)))))
+}
+
+fn actors(log: &Log, index: &Index, scorer: &Scorer<'_>, taint: &Taint<'_>) -> Vec<Actor> {
+    let mut actors: Vec<Actor> = index
+        .by_credential
+        .iter()
+        .map(|(credential, rows)| actor(log, scorer, taint, *credential, rows))
+        .collect();
+    actors.sort_by(|a, b| (a.verdict, &a.first, &a.id).cmp(&(b.verdict, &b.first, &b.id)));
+    actors
+}
+
+fn actor(
+    log: &Log,
+    scorer: &Scorer<'_>,
+    taint: &Taint<'_>,
+    credential: Credential,
+    rows: &[u32],
+) -> Actor {
+    let count = |mark| rows.iter().filter(|row| taint.mark(**row) == mark).count();
+    let (tainted, uncertain) = (count(Mark::Tainted), count(Mark::Uncertain));
+    let none = BTreeSet::new();
+    let hints = Hints {
+        addresses: &none,
+        agents: &none,
+        since: None,
+        named: false,
+    };
+    let score = match credential {
+        Credential::Service(_) => crate::score::Score::default(),
+        _ => split(log, scorer, credential, rows, &hints).score,
+    };
+    let tally = tally(log, rows);
+    let clean = |texts: BTreeSet<String>| texts.iter().map(|text| sanitize(text)).collect();
+    let counts = |map: BTreeMap<String, u64>| {
+        map.into_iter()
+            .map(|(text, count)| (sanitize(&text), count))
+            .collect()
+    };
+    Actor {
+        id: actor_id(log, credential),
+        kind: credential.kind().to_owned(),
+        arn: tally.arn.as_deref().map(sanitize),
+        access_keys: clean(tally.keys),
+        verdict: match (tainted, uncertain) {
+            (0, 0) => Verdict::Legitimate,
+            (0, _) => Verdict::Uncertain,
+            (all, _) if all == rows.len() => Verdict::Attacker,
+            _ => Verdict::Mixed,
+        },
+        score: score.points,
+        reasons: score
+            .reasons
+            .iter()
+            .map(|reason| sanitize(reason))
+            .collect(),
+        path: rows
+            .iter()
+            .find(|row| taint.mark(**row) == Mark::Tainted)
+            .map(|row| path(log, taint, *row))
+            .unwrap_or_default(),
+        first: tally.first.and_then(show_time),
+        last: tally.last.and_then(show_time),
+        addresses: clean(tally.addresses),
+        clients: clean(tally.clients),
+        regions: clean(tally.regions),
+        calls: counts(tally.calls),
+        errors: counts(tally.errors),
+        tainted: tainted as u64,
+        uncertain: uncertain as u64,
+    }
+}
+
+/// The way from the seed to an event, the seed first.
+fn path(log: &Log, taint: &Taint<'_>, row: u32) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut at = Some(row);
+    while let Some(row) = at.filter(|_| steps.len() < PATH) {
+        let (link, from) = taint.why(row).unwrap_or((Link::Seed, None));
+        let event = &log.rows[row as usize];
+        steps.push(Step {
+            reason: link.words().to_owned(),
+            event_id: event_id(log, row),
+            time: event.time.and_then(show_time),
+            call: sanitize(&format!(
+                "{}:{}",
+                log.text(event.source),
+                log.text(event.name)
+            )),
+            actor: actor_id(log, Credential::of(log, event)),
+        });
+        at = from;
+    }
+    steps.reverse();
+    steps
+}
+
+fn persistence(log: &Log, tainted: &[u32]) -> Vec<Persistence> {
+    let mut found = Vec::new();
+    for at in tainted {
+        let row = &log.rows[*at as usize];
+        for fact in row.facts().iter().filter(|_| !row.error.some()) {
+            let Some((kind, id, detail)) = planted(log, fact) else {
+                continue;
+            };
+            found.push(Persistence {
+                kind: kind.to_owned(),
+                id: sanitize(id),
+                detail: sanitize(detail),
+                event_id: event_id(log, *at),
+                time: row.time.and_then(show_time),
+                account: row.account.some().then(|| sanitize(log.text(row.account))),
+                actor: actor_id(log, Credential::of(log, row)),
+            });
+        }
+    }
+    found
+}
+
+fn planted<'l>(log: &'l Log, fact: &Fact) -> Option<(&'static str, &'l str, &'l str)> {
+    let (name, other) = (log.text(fact.name), log.text(fact.other));
+    Some(match fact.what {
+        What::KeyMade => ("access_key", name, other),
+        What::UserMade => ("user", name, other),
+        What::PasswordSet => ("login_profile", name, other),
+        What::ServiceCredentialMade => ("service_credential", name, other),
+        What::RoleMade => ("role", name, other),
+        What::TrustChanged => ("trust_policy", name, other),
+        What::FunctionMade => ("function", name, other),
+        What::FunctionChanged => ("function_change", name, other),
+        What::InstanceMade => ("instance", name, other),
+        What::Recording => ("recording", name, other),
+        What::Planted => ("other", other, name),
+        _ => return None,
+    })
+}

@@ -1,0 +1,505 @@
+//! The whole crate on a small invented story: an owner, a pipeline and a worker go about their
+//! business for three days; then the owner's key is used from elsewhere.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use relatch_evidence::{
+    Limits, Options, Seeds, Source, Triage, TriageError, Verdict, summary, triage, triage_sources,
+    uses_of_keys,
+};
+use serde_json::{Value, json};
+
+const OWNER: &str = "AKIAOWNEROWNEROWNER1";
+const STORY: &str = include_str!("fixtures/story.jsonl");
+const TRUTH: &str = include_str!("fixtures/story.truth.json");
+
+fn events() -> Vec<Value> {
+    STORY
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an event"))
+        .collect()
+}
+
+fn truth(of: &str) -> BTreeSet<String> {
+    let truth: Value = serde_json::from_str(TRUTH).expect("JSON");
+    truth[of]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|id| id.as_str().expect("a text").to_owned())
+        .collect()
+}
+
+fn key_seed(key: &str) -> Seeds {
+    Seeds {
+        access_keys: BTreeSet::from([key.to_owned()]),
+        ..Seeds::default()
+    }
+}
+
+fn from_bytes(documents: &[(&str, Vec<u8>)], seeds: Seeds) -> Triage {
+    let sources: Vec<Source> = documents
+        .iter()
+        .map(|(name, bytes)| Source::Bytes {
+            name: (*name).to_owned(),
+            bytes: bytes.clone(),
+        })
+        .collect();
+    triage_sources(&sources, &Options::with_seeds(seeds)).expect("readable")
+}
+
+fn from_text(text: &str) -> Triage {
+    from_bytes(&[("log.json", text.as_bytes().to_vec())], Seeds::default())
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).expect("memory");
+    encoder.finish().expect("memory")
+}
+
+fn ids(triage: &Triage) -> BTreeSet<String> {
+    triage.tainted_events.iter().cloned().collect()
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+    std::fs::write(&path, bytes).expect("a file");
+    path
+}
+
+#[test]
+fn the_story_is_told_exactly_with_and_without_seeds() {
+    for seeds in [
+        Seeds::default(),
+        key_seed(OWNER),
+        key_seed("ASIAEVIL2XXXXXXXXXXX"),
+    ] {
+        let found = from_bytes(&[("story", STORY.as_bytes().to_vec())], seeds.clone());
+        assert_eq!(ids(&found), truth("tainted"), "{seeds:?}");
+        let read: BTreeSet<String> = found
+            .secrets_read
+            .iter()
+            .map(|read| read.id.clone())
+            .collect();
+        let mut expected = truth("secrets");
+        expected.insert("/prod/token".into());
+        assert_eq!(read, expected);
+        assert_eq!(found.addresses, ["203.0.113.66", "203.0.113.99"]);
+        assert_eq!(
+            found.created_keys,
+            BTreeSet::from(["AKIAEVEEVEEVEEVEEVE1".to_owned()])
+        );
+        assert_eq!(
+            (found.first.as_deref(), found.last.as_deref()),
+            (Some("2026-03-04T02:00:00Z"), Some("2026-03-04T04:01:00Z"))
+        );
+    }
+}
+
+#[test]
+fn the_owner_and_a_session_of_the_same_name_stay_legitimate() {
+    let found = from_text(STORY);
+    let verdict = |id: &str| {
+        found
+            .actors
+            .iter()
+            .find(|actor| actor.id == id)
+            .map(|actor| actor.verdict)
+    };
+    assert_eq!(verdict(OWNER), Some(Verdict::Mixed));
+    assert_eq!(verdict("AKIAOPSOPSOPSOPSOPS1"), Some(Verdict::Legitimate));
+    assert_eq!(verdict("AKIACICICICICICICIC1"), Some(Verdict::Legitimate));
+    assert_eq!(verdict("AKIAEVEEVEEVEEVEEVE1"), Some(Verdict::Attacker));
+    let legit = events()
+        .into_iter()
+        .find(|event| event["userIdentity"]["accessKeyId"] == "ASIALEGITLEGITLEGIT1")
+        .expect("in the story");
+    assert!(!ids(&found).contains(legit["eventID"].as_str().expect("an id")));
+}
+
+#[test]
+fn a_chain_of_four_roles_carries_its_path() {
+    let found = from_text(STORY);
+    let last = found
+        .actors
+        .iter()
+        .find(|actor| actor.id.contains(":assumed-role/audit/"))
+        .expect("the last role");
+    let calls: Vec<&str> = last.path.iter().map(|step| step.call.as_str()).collect();
+    let assume = "sts.amazonaws.com:AssumeRole";
+    assert_eq!(
+        calls,
+        [assume, assume, assume, assume, "s3.amazonaws.com:GetObject"]
+    );
+    assert!(
+        last.path
+            .iter()
+            .all(|step| truth("tainted").contains(&step.event_id))
+    );
+}
+
+#[test]
+fn every_format_gives_the_same_answer() {
+    let all = events();
+    let expected = from_text(STORY);
+    let lookup: Vec<Value> = all.iter().map(|event| json!({"EventId": event["eventID"], "EventName": event["eventName"], "CloudTrailEvent": event.to_string()})).collect();
+    let bridge: String = all
+        .iter()
+        .map(|event| {
+            json!({"version": "0", "detail-type": "AWS API Call via CloudTrail", "detail": event})
+                .to_string()
+                + "\n"
+        })
+        .collect();
+    let lower: String = all
+        .iter()
+        .map(|event| lower_case(event).to_string() + "\n")
+        .collect();
+    let documents = [
+        ("records", json!({"Records": all}).to_string()),
+        ("array", Value::Array(all.clone()).to_string()),
+        (
+            "pretty",
+            serde_json::to_string_pretty(&json!({"Records": all})).expect("JSON"),
+        ),
+        (
+            "lookup",
+            json!({"Events": lookup, "NextToken": "x"}).to_string(),
+        ),
+        ("bridge", bridge),
+        ("lower", lower),
+    ];
+    for (name, text) in documents {
+        for bytes in [text.as_bytes().to_vec(), gzip(text.as_bytes())] {
+            let found = from_bytes(&[(name, bytes)], Seeds::default());
+            assert_eq!(found.tainted_events, expected.tainted_events, "{name}");
+            assert_eq!(found.secrets_read, expected.secrets_read, "{name}");
+            assert_eq!(found.problems, [], "{name}");
+        }
+    }
+}
+
+/// As a table engine exports it: names in lower case, structures as strings.
+fn lower_case(event: &Value) -> Value {
+    let fields = event.as_object().expect("an object").iter();
+    let lowered = fields.map(|(name, value)| {
+        let value = if value.is_object() {
+            Value::String(value.to_string())
+        } else {
+            value.clone()
+        };
+        (name.to_lowercase(), value)
+    });
+    Value::Object(lowered.collect())
+}
+
+#[test]
+fn a_single_event_and_a_table_are_read() {
+    let event = events().remove(0);
+    assert_eq!(from_text(&event.to_string()).events_read, 1);
+    let table = "Event Name,Event ID,Event DateTime,Source IP,User ID,Request Parameters\n\
+                 GetObject,11111111-1111-4111-8111-111111111111,2026-01-01T00:00:00Z,192.0.2.1,\"{'type': 'IAMUser', 'accessKeyId': 'AKIATABLETABLETABLE1'}\",\"{'bucketName': 'b', 'key': 'k'}\"\n";
+    let found = from_bytes(
+        &[("t.csv", table.as_bytes().to_vec())],
+        key_seed("AKIATABLETABLETABLE1"),
+    );
+    assert_eq!(found.secrets_read[0].id, "s3://b/k");
+}
+
+#[test]
+fn order_and_duplicates_do_not_change_the_answer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lines: Vec<&str> = STORY.lines().collect();
+    let mut paths = Vec::new();
+    for (number, part) in lines.chunks(40).enumerate() {
+        let mut part: Vec<&str> = part.to_vec();
+        part.reverse();
+        // The names run against the time.
+        paths.push(write(
+            folder.path(),
+            &format!("a/{:02}.json", 50 - number),
+            part.join("\n").as_bytes(),
+        ));
+    }
+    paths.push(write(
+        folder.path(),
+        "b/again.json.gz",
+        &gzip(lines[..100].join("\n").as_bytes()),
+    ));
+    let one = triage(&paths, &Options::with_seeds(Seeds::default())).expect("readable");
+    paths.reverse();
+    let two = triage(&paths, &Options::with_seeds(Seeds::default())).expect("readable");
+    let whole = triage(
+        &[folder.path().to_owned()],
+        &Options::with_seeds(Seeds::default()),
+    )
+    .expect("readable");
+    let pattern = triage(
+        &[folder.path().join("*/*.json*")],
+        &Options::with_seeds(Seeds::default()),
+    )
+    .expect("readable");
+    assert_eq!(one, two);
+    assert_eq!(one, whole);
+    assert_eq!(one, pattern);
+    assert_eq!(one.duplicates, 100);
+    assert_eq!(one.tainted_events, from_text(STORY).tainted_events);
+    assert_eq!(
+        one.files.iter().map(|file| file.events).sum::<u64>(),
+        one.events_read
+    );
+}
+
+#[test]
+fn what_comes_before_a_fault_is_kept_and_the_fault_is_named() {
+    let packed = gzip(STORY.as_bytes());
+    let cut = from_bytes(
+        &[("cut.json.gz", packed[..packed.len() / 2].to_vec())],
+        Seeds::default(),
+    );
+    assert!(cut.events_read > 50, "{}", cut.events_read);
+    assert!(
+        cut.problems
+            .iter()
+            .any(|problem| problem.what.starts_with("cannot be read further")
+                && problem.file == "cut.json.gz"),
+        "{:?}",
+        cut.problems
+    );
+
+    let mut lines: Vec<Vec<u8>> = STORY.lines().map(|line| line.as_bytes().to_vec()).collect();
+    lines[3].truncate(200);
+    lines[5] = b"{\"hello\": \"world\"}".to_vec();
+    lines[7] = b"\xff\xfe\x00 not JSON at all".to_vec();
+    let at = lines[9]
+        .windows(9)
+        .position(|window| window == b"userAgent")
+        .expect("in every event")
+        + 12;
+    lines[9][at] = 0xff;
+    let broken = from_bytes(&[("broken.json", lines.join(&b'\n'))], Seeds::default());
+    assert_eq!(
+        usize::try_from(broken.events_read).expect("small"),
+        lines.len() - 3,
+        "{:?}",
+        broken.problems
+    );
+    let named: Vec<Option<u64>> = broken.problems.iter().map(|problem| problem.line).collect();
+    assert_eq!(
+        named,
+        [Some(4), Some(6), Some(8), Some(10)],
+        "{:?}",
+        broken.problems
+    );
+}
+
+#[test]
+fn hostile_sizes_are_cut_off() {
+    let bomb = gzip(&vec![b' '; 3_000_000]);
+    let options = Options {
+        seeds: Seeds::default(),
+        limits: Limits {
+            file_bytes: 1_000_000,
+            event_bytes: 10_000,
+        },
+    };
+    let big = json!({"Records": [{"eventName": "x".repeat(20_000)}, events()[0]]}).to_string();
+    let sources = [
+        Source::Bytes {
+            name: "bomb.gz".into(),
+            bytes: bomb,
+        },
+        Source::Bytes {
+            name: "big.json".into(),
+            bytes: big.into_bytes(),
+        },
+    ];
+    let found = triage_sources(&sources, &options).expect("readable");
+    assert_eq!(found.events_read, 1);
+    assert!(
+        found
+            .problems
+            .iter()
+            .any(|problem| problem.file == "bomb.gz" && problem.what.contains("limit of 1000000")),
+        "{:?}",
+        found.problems
+    );
+    assert!(
+        found
+            .problems
+            .iter()
+            .any(|problem| problem.file == "big.json" && problem.what.contains("larger")),
+        "{:?}",
+        found.problems
+    );
+}
+
+#[test]
+fn nothing_is_left_out_in_silence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(
+        folder.path(),
+        "CloudTrail-Digest/eu-west-1/x.json.gz",
+        &gzip(b"{}"),
+    );
+    write(folder.path(), "LICENSE", b"Permission is hereby granted");
+    write(folder.path(), "other.json", b"{\"a\": 1}");
+    write(folder.path(), "log.json", STORY.as_bytes());
+    let found = triage(
+        &[folder.path().to_owned(), folder.path().join("missing.json")],
+        &Options::with_seeds(Seeds::default()),
+    )
+    .expect("readable");
+    assert_eq!(found.skipped.len(), 2);
+    assert_eq!(found.problems.len(), 2, "{:?}", found.problems);
+    assert!(
+        found
+            .blind_spots
+            .iter()
+            .any(|spot| spot.what.starts_with("2 problems in 2 files"))
+    );
+    let stopped = found
+        .blind_spots
+        .iter()
+        .filter(|spot| spot.what.starts_with("StopLogging of org-trail"))
+        .count();
+    assert_eq!(stopped, 1);
+    assert!(matches!(
+        triage(&[], &Options::with_seeds(Seeds::default())),
+        Err(TriageError::NoEvidence)
+    ));
+    assert!(matches!(
+        triage(
+            &[folder.path().join("missing.json")],
+            &Options::with_seeds(Seeds::default())
+        ),
+        Err(TriageError::NothingReadable(_))
+    ));
+}
+
+#[test]
+fn no_token_and_no_escape_gets_out() {
+    let found = from_text(STORY);
+    assert!(STORY.contains("SESSIONTOKENCANARY") && STORY.contains("\\u001b[31m"));
+    let text = summary(&found);
+    let json = serde_json::to_string(&found).expect("JSON");
+    for output in [&text, &json] {
+        assert!(!output.contains("SESSIONTOKENCANARY"));
+        assert!(!output.contains('\u{1b}') && !output.contains("\\u001b"));
+    }
+    assert!(json.contains("python-requests/2.31RED"));
+}
+
+#[test]
+fn the_summary_reads_well() {
+    insta::assert_snapshot!(summary(&from_text(STORY)));
+}
+
+#[test]
+fn a_quiet_log_gives_no_attacker() {
+    let quiet: Vec<String> = STORY
+        .lines()
+        .filter(|line| !truth("tainted").iter().any(|id| line.contains(id.as_str())))
+        .map(str::to_owned)
+        .collect();
+    let found = from_text(&quiet.join("\n"));
+    assert_eq!(
+        (
+            found.tainted_events.len(),
+            found.first.as_deref(),
+            found.seeds.len()
+        ),
+        (0, None, 0)
+    );
+    assert!(summary(&found).starts_with("NO ATTACKER FOUND"));
+}
+
+#[test]
+fn an_unknown_seed_is_a_blind_spot() {
+    let found = from_bytes(
+        &[("story", STORY.as_bytes().to_vec())],
+        key_seed("AKIANEVERSEENATALL01"),
+    );
+    assert!(found.tainted_events.is_empty());
+    assert!(
+        found
+            .blind_spots
+            .iter()
+            .any(|spot| spot.what.contains("AKIANEVERSEENATALL01 led to no event"))
+    );
+}
+
+#[test]
+fn an_instance_key_outside_is_separated_from_the_instance() {
+    let identity = json!({"type": "AssumedRole", "arn": "arn:aws:sts::111122223333:assumed-role/web/i-0123456789abcdef0", "accountId": "111122223333", "accessKeyId": "ASIAINSTANCEINSTANC1"});
+    let event = |number: u32, address: &str, agent: &str, name: &str| {
+        json!({"eventID": format!("00000000-0000-4000-8000-{number:012}"), "eventTime": format!("2026-01-01T{:02}:{:02}:00Z", number / 6, number % 6 * 10), "eventSource": "s3.amazonaws.com", "eventName": name, "sourceIPAddress": address, "userAgent": agent, "userIdentity": identity, "requestParameters": {"bucketName": "b", "key": "k"}}).to_string()
+    };
+    let mut lines: Vec<String> = (0..30)
+        .map(|number| {
+            event(
+                number,
+                "198.51.100.1",
+                "aws-sdk-go/1.4 (linux)",
+                "GetObject",
+            )
+        })
+        .collect();
+    lines.extend((30..34).map(|number| {
+        event(
+            number,
+            "203.0.113.5",
+            "aws-cli/2.1 Linux/6.1",
+            "ListBuckets",
+        )
+    }));
+    lines.push(event(
+        34,
+        "198.51.100.1",
+        "aws-sdk-go/1.4 (linux)",
+        "GetObject",
+    ));
+    for seeds in [Seeds::default(), key_seed("ASIAINSTANCEINSTANC1")] {
+        let found = from_bytes(&[("i.json", lines.join("\n").into_bytes())], seeds);
+        assert_eq!(found.tainted_events.len(), 4);
+        assert_eq!(found.addresses, ["203.0.113.5"]);
+    }
+}
+
+#[test]
+fn uses_of_keys_are_found_quickly_and_only_once() {
+    let keys = BTreeSet::from(["AKIAEVEEVEEVEEVEEVE1".to_owned()]);
+    let document = |name: &str, bytes: Vec<u8>| Source::Bytes {
+        name: name.into(),
+        bytes,
+    };
+    let found = uses_of_keys(
+        &[
+            document("a", STORY.as_bytes().to_vec()),
+            document("b", gzip(STORY.as_bytes())),
+            document("c", b"broken {".to_vec()),
+        ],
+        &keys,
+    );
+    assert_eq!(found.problems, []);
+    assert_eq!(found.uses.len(), 2);
+    assert_eq!(
+        (
+            found.uses[0].event_name.as_str(),
+            found.uses[0].address.as_str()
+        ),
+        ("GetSecretValue", "203.0.113.99")
+    );
+    assert!(
+        uses_of_keys(
+            &[document("a", STORY.as_bytes().to_vec())],
+            &BTreeSet::new()
+        )
+        .uses
+        .is_empty()
+    );
+}
