@@ -90,4 +90,29 @@ pub trait Issuer: Send + Sync {
     /// Whether `listed` can be the key whose value is `secret`, by the hint the issuer shows.
     /// A hint can match several keys; the caller treats that as not matched.
     fn recognises(&self, listed: &IssuedKey, secret: &Secret) -> bool;
+
+    /// Whether a value looks like a key of this issuer, for checking what a person pasted.
+    /// Where keys have no format everything does.
+    fn well_formed(&self, secret: &Secret) -> bool {
+        !secret.is_empty()
+    }
+
+    /// The id of the one usable key of `principal` that shows the hint of `secret` and is not
+    /// among `not_in`: how a key that a person pasted is found. `None`: no key fits, or more
+    /// than one does.
+    async fn find_by_value(
+        &self,
+        principal: &Principal,
+        secret: &Secret,
+        not_in: &[KeyId],
+    ) -> Result<Option<KeyId>, Fault> {
+        let listed = self.list(principal).await?;
+        let mut fitting = listed
+            .into_iter()
+            .filter(|key| key.active && !not_in.contains(&key.id) && self.recognises(key, secret));
+        Ok(match (fitting.next(), fitting.next()) {
+            (Some(key), None) => Some(key.id),
+            _ => None,
+        })
+    }
 }

@@ -22,7 +22,8 @@ pub struct Count {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Figures {
-    /// Seconds from opening until every standing measure was seen to bind.
+    /// Seconds from opening until every standing measure was seen to bind; `None` while one
+    /// is not.
     pub contained_s: Option<i64>,
     /// Seconds from opening until evidence was last taken in.
     pub scoped_s: Option<i64>,

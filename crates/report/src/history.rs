@@ -65,7 +65,7 @@ pub(crate) struct History {
     pub(crate) minted_values: BTreeSet<Fingerprint>,
     /// Whether an issuer listed a key as active, when it was last listed.
     pub(crate) listed: BTreeMap<(IssuerId, KeyId), (Timestamp, bool)>,
-    /// When every standing measure was last seen to bind for the first time.
+    /// Since when every standing measure has been seen to bind; `None` while one is not.
     pub(crate) contained_at: Option<Timestamp>,
     /// Events in the evidence.
     pub(crate) events: u64,
@@ -76,14 +76,12 @@ impl History {
     /// Gathers it from all facts, in order.
     pub(crate) fn of(records: &[Record]) -> Self {
         let mut history = Self::default();
-        let (mut state, mut was_bound) = (State::default(), false);
+        let mut state = State::default();
         for record in records {
             history.take(record);
             if let Some(bound) = binds(&mut state, record) {
-                if bound && !was_bound {
-                    history.contained_at = Some(record.at);
-                }
-                was_bound = bound;
+                let since = history.contained_at.unwrap_or(record.at);
+                history.contained_at = bound.then_some(since);
             }
         }
         history

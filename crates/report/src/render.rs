@@ -8,6 +8,8 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, UndefinedBeha
 use crate::report::Report;
 use crate::words;
 
+const HTML_NAME: &str = "report.html";
+const MARKDOWN_NAME: &str = "report.md";
 const HTML: &str = include_str!("templates/report.html");
 const MARKDOWN: &str = include_str!("templates/report.md");
 
@@ -25,12 +27,12 @@ pub enum RenderError {
 impl Report {
     /// One page that needs nothing else: no script, no outside resource, everything escaped.
     pub fn html(&self) -> Result<String, RenderError> {
-        self.render("report.html")
+        self.render(HTML_NAME)
     }
 
     /// The same as Markdown, everything escaped.
     pub fn markdown(&self) -> Result<String, RenderError> {
-        self.render("report.md")
+        self.render(MARKDOWN_NAME)
     }
 
     /// The same as data.
@@ -88,7 +90,7 @@ fn environment() -> Result<Environment<'static>, Error> {
         .keep_trailing_newline(true);
     environment.set_syntax(syntax.build()?);
     environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".md") {
+        if name == MARKDOWN_NAME {
             AutoEscape::Custom("markdown".into())
         } else {
             AutoEscape::Html
@@ -98,8 +100,8 @@ fn environment() -> Result<Environment<'static>, Error> {
     environment.add_filter("time", time);
     environment.add_filter("span", span);
     environment.add_filter("or_dash", or_dash);
-    environment.add_template("report.html", HTML)?;
-    environment.add_template("report.md", MARKDOWN)?;
+    environment.add_template(HTML_NAME, HTML)?;
+    environment.add_template(MARKDOWN_NAME, MARKDOWN)?;
     Ok(environment)
 }
 

@@ -1,5 +1,7 @@
 //! Certificates: issued, checked, tampered with.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 mod common;
 
 use common::{Builder, at, complete, key, one, probe, probed, rich, waived};
