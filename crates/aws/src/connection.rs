@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_config::identity::IdentityCache;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
@@ -101,7 +102,9 @@ impl Connection {
     }
 
     /// The same place as somebody else: for presenting a key to be probed. Reads only, with
-    /// no retries, so that one probe is one request.
+    /// no retries, so that one probe is one request. It goes to the region that no account can
+    /// switch off: elsewhere the living keys of accounts that did not opt in are refused like
+    /// dead ones (IAM user guide, "Managing AWS STS in an AWS Region").
     pub fn as_key(&self, id: &str, secret: &Secret) -> SdkConfig {
         let provider = aws_credential_types::provider::SharedCredentialsProvider::new(fixed(
             id, secret, None,
@@ -110,6 +113,8 @@ impl Connection {
             .clone()
             .into_builder()
             .credentials_provider(provider)
+            .identity_cache(IdentityCache::no_cache())
+            .region(Region::new(always_on(&self.region())))
             .retry_config(RetryConfig::disabled())
             .build()
     }
@@ -161,6 +166,17 @@ impl Identity {
             found: self.account.clone(),
             arn: self.arn.clone(),
         })
+    }
+}
+
+/// The region of the same partition that is on for every account.
+fn always_on(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "cn-north-1"
+    } else if region.starts_with("us-gov-") {
+        "us-gov-west-1"
+    } else {
+        "us-east-1"
     }
 }
 

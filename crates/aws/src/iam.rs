@@ -63,7 +63,8 @@ impl IamIssuer {
         }
     }
 
-    /// Every user with its keys; users that could not be looked at are named with the reason.
+    /// Every user with its keys. Users whose keys, or whose keys' last use, could not be read
+    /// are named with the reason; the latter are in both lists.
     pub async fn survey(
         &self,
     ) -> Result<(Vec<(Principal, Vec<IssuedKey>)>, Vec<(Principal, Fault)>), Fault> {
@@ -94,10 +95,15 @@ impl IamIssuer {
         let sts = aws_sdk_sts::Client::new(&self.connection.as_key(id, secret));
         match sts.get_caller_identity().send().await {
             Ok(answer) => (Liveness::Alive, format!("200 {}", answer.arn.unwrap_or_default())),
-            Err(error) => match error.as_service_error().and_then(ProvideErrorMetadata::code) {
-                Some(code) => (liveness_of_code(code), format!("refused: {code}")),
-                None => (Liveness::Unknown, "no definite answer".to_string()),
-            },
+            Err(error) => {
+                let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
+                match error.as_service_error().and_then(ProvideErrorMetadata::code) {
+                    Some(code) => {
+                        (liveness_of(code, status), format!("refused: {status} {code}"))
+                    }
+                    None => (Liveness::Unknown, "no definite answer".to_string()),
+                }
+            }
         }
     }
 
@@ -150,7 +156,8 @@ impl Issuer for IamIssuer {
 
     async fn list_all(&self) -> Result<Vec<(Principal, Vec<IssuedKey>)>, Fault> {
         let (lists, unread) = self.survey().await?;
-        match unread.into_iter().next() {
+        let listed = |principal: &Principal| lists.iter().any(|(known, _)| known == principal);
+        match unread.iter().find(|(user, fault)| !listed(user) || !is_final(fault)) {
             None => Ok(lists),
             Some((principal, fault)) => {
                 Err(Fault::new(fault.kind, format!("{principal}: {}", fault.detail)))
@@ -159,7 +166,15 @@ impl Issuer for IamIssuer {
     }
 
     async fn list(&self, principal: &Principal) -> Result<Vec<IssuedKey>, Fault> {
-        keys_of(&self.read, principal).await
+        let (keys, unread) = keys_of(&self.read, principal).await?;
+        match unread {
+            Some(fault) if !is_final(&fault) => Err(fault),
+            Some(fault) => {
+                tracing::warn!(%principal, %fault, "listed without last use");
+                Ok(keys)
+            }
+            None => Ok(keys),
+        }
     }
 
     async fn mint(&self, request: &MintRequest) -> Result<Minted, Fault> {
@@ -227,6 +242,9 @@ impl Issuer for IamIssuer {
         if id.as_str().starts_with(TEMPORARY) {
             return unknown("a temporary key cannot be presented without its session token");
         }
+        if !is_well_formed(id.as_str()) {
+            return unknown("this is no id of an access key: was it cut short?");
+        }
         let control = self.control().await;
         let (mut liveness, mut answer) = self.present(id.as_str(), &key.secret).await;
         if let Err(why) = control
@@ -251,13 +269,21 @@ impl Issuer for IamIssuer {
 
 /// What `sts:GetCallerIdentity` says of the key that signed it. It needs no permission, even
 /// under an explicit deny, so only the key itself can be the reason of a refusal.
-fn liveness_of_code(code: &str) -> Liveness {
-    match code {
-        "InvalidClientTokenId" => Liveness::Dead,
-        "AccessDenied" | "AccessDeniedException" => Liveness::Restricted,
+fn liveness_of(code: &str, status: u16) -> Liveness {
+    match (code, status) {
+        ("InvalidClientTokenId", 403) => Liveness::Dead,
+        ("AccessDenied" | "AccessDeniedException", 403) => Liveness::Restricted,
         // SignatureDoesNotMatch: the key id lives, this secret is not its own.
         _ => Liveness::Unknown,
     }
+}
+
+/// Ids of users' keys: `AKIA` and at least 16 more capitals and digits (IAM's API reference
+/// asks for 16 to 128 characters, all that AWS has handed out are 20 long). Any other text is
+/// refused by STS just like a dead key.
+fn is_well_formed(id: &str) -> bool {
+    let valid = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    id.starts_with("AKIA") && (20..=128).contains(&id.len()) && id.bytes().all(valid)
 }
 
 fn sheet() -> Sheet {
@@ -304,21 +330,31 @@ pub(crate) fn gone_is_fine(result: Result<(), Fault>) -> Result<(), Fault> {
     }
 }
 
-async fn keys_of(client: &Client, principal: &Principal) -> Result<Vec<IssuedKey>, Fault> {
+/// What asking again will not change: no permission, or the key is gone meanwhile.
+fn is_final(fault: &Fault) -> bool {
+    matches!(fault.kind, FaultKind::Denied | FaultKind::NotFound)
+}
+
+/// The keys of a user, and why the last use of some could not be read.
+async fn keys_of(client: &Client, principal: &Principal) -> Result<Keys, Fault> {
     let mut listed = client
         .list_access_keys()
         .user_name(user(principal)?)
         .into_paginator()
         .items()
         .send();
-    let mut keys = Vec::new();
+    let (mut keys, mut unread) = (Vec::new(), None);
     while let Some(key) = listed.next().await {
         let key = key.map_err(fault_of_read)?;
         let id = key.access_key_id.ok_or_else(|| {
             Fault::new(FaultKind::Unreachable, "the list has a key without an id")
         })?;
+        let last_used = last_used(client, &id).await.unwrap_or_else(|fault| {
+            unread = Some(fault);
+            None
+        });
         keys.push(IssuedKey {
-            last_used: last_used(client, &id).await?,
+            last_used,
             id: KeyId::new(id),
             name: None,
             hint: None,
@@ -328,7 +364,7 @@ async fn keys_of(client: &Client, principal: &Principal) -> Result<Vec<IssuedKey
         });
     }
     keys.sort_by(|a, b| a.id.cmp(&b.id));
-    Ok(keys)
+    Ok((keys, unread))
 }
 
 async fn last_used(client: &Client, key: &str) -> Result<Option<Timestamp>, Fault> {
@@ -348,7 +384,8 @@ fn timestamp(at: aws_smithy_types::DateTime) -> Option<Timestamp> {
     Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
 }
 
-type Surveyed = (Principal, Result<Vec<IssuedKey>, Fault>);
+type Keys = (Vec<IssuedKey>, Option<Fault>);
+type Surveyed = (Principal, Result<Keys, Fault>);
 
 fn sort(
     result: Option<Result<Surveyed, tokio::task::JoinError>>,
@@ -356,7 +393,10 @@ fn sort(
     unread: &mut Vec<(Principal, Fault)>,
 ) {
     match result {
-        Some(Ok((principal, Ok(keys)))) => lists.push((principal, keys)),
+        Some(Ok((principal, Ok((keys, fault))))) => {
+            unread.extend(fault.map(|fault| (principal.clone(), fault)));
+            lists.push((principal, keys));
+        }
         Some(Ok((principal, Err(fault)))) => unread.push((principal, fault)),
         // A user must not get lost with a task that panicked; none is ever cancelled.
         Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
@@ -370,11 +410,12 @@ mod tests {
 
     #[test]
     fn only_an_unknown_token_is_dead() {
-        assert_eq!(liveness_of_code("InvalidClientTokenId"), Liveness::Dead);
+        assert_eq!(liveness_of("InvalidClientTokenId", 403), Liveness::Dead);
+        assert_eq!(liveness_of("InvalidClientTokenId", 503), Liveness::Unknown);
         for code in ["SignatureDoesNotMatch", "ExpiredToken", "Throttling", "InternalFailure"] {
-            assert_eq!(liveness_of_code(code), Liveness::Unknown, "{code}");
+            assert_eq!(liveness_of(code, 403), Liveness::Unknown, "{code}");
         }
-        assert_eq!(liveness_of_code("AccessDenied"), Liveness::Restricted);
+        assert_eq!(liveness_of("AccessDenied", 403), Liveness::Restricted);
     }
 
     #[test]

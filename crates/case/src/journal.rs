@@ -120,7 +120,8 @@ pub trait Journal: Send {
         drafts: Vec<Draft>,
     ) -> Result<Vec<Record>, JournalError>;
 
-    /// Takes the lease for `ttl_s` seconds. Refused while another holder's has not expired.
+    /// Takes the lease for `ttl_s` seconds. Refused while one that was not given back has not
+    /// expired, whoever holds it: names tell machines and containers apart badly.
     fn acquire(&mut self, holder: &str, now: Timestamp, ttl_s: u32) -> Result<Lease, JournalError>;
 
     /// Extends the lease.

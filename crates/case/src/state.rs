@@ -546,6 +546,9 @@ impl State {
             Fact::StepRetried { step } => (step, StepStatus::Retried),
             _ => return,
         };
+        if !matches!(fact, Fact::StepEnded { .. }) && !self.may_be_sent(step, &status) {
+            return;
+        }
         if let (
             StepStatus::Done {
                 result: StepResult {
@@ -583,6 +586,27 @@ impl State {
         }
         state.status = status;
         state.at = at;
+    }
+
+    /// Whether a person may skip a step or send it back to work. What is done stays done, or
+    /// a second key would be minted and the first one forgotten; what may have happened is
+    /// reconciled before it is tried again (law 1), and a mint also before it is skipped, or
+    /// its key would be an orphan (law 3).
+    fn may_be_sent(&self, step: &StepId, to: &StepStatus) -> bool {
+        match self.steps.get(step).map(|known| &known.status) {
+            Some(StepStatus::Done { .. }) => false,
+            Some(StepStatus::Intended | StepStatus::Unknown { .. }) => {
+                *to != StepStatus::Retried && !self.is_mint(step)
+            }
+            _ => true,
+        }
+    }
+
+    fn is_mint(&self, step: &StepId) -> bool {
+        self.plan
+            .as_ref()
+            .and_then(|plan| plan.plan.step(step))
+            .is_some_and(|step| matches!(step.action, crate::plan::Action::Mint { .. }))
     }
 
     /// The exposure of a credential: the worst of its containers, or `Read` when the thief

@@ -7,6 +7,7 @@
 //!
 //! Invariant: no measure is taken without a recorded snapshot of what stood there before.
 
+mod arn;
 pub mod document;
 pub mod lockout;
 mod measure;

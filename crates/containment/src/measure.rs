@@ -48,7 +48,8 @@ pub struct Role(pub String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
-    /// Whatever creates, changes or reads secrets out; production reads go on.
+    /// What a thief needs to stay: making identities, changing trust, code, secrets and logs;
+    /// what production reads goes on.
     DenyWrites,
     /// Everything.
     DenyAll,

@@ -54,7 +54,19 @@ pub fn propose(
             key: key.clone(),
         });
     }
-    for role in thief_roles(state) {
+    for key in unlisted_keys(state, &keys) {
+        proposal.missing.push(format!(
+            "key {key}: no list of keys has it, so whose it is, and whether it works, is not known"
+        ));
+    }
+    let account = state.case.as_ref().and_then(|case| case.account.as_deref());
+    for (role_account, role) in thief_roles(state) {
+        if account.is_some_and(|account| account != role_account) {
+            proposal.missing.push(format!(
+                "sessions of role {role} in account {role_account}: it is not the case's account"
+            ));
+            continue;
+        }
         proposal.measures.push(Measure::RevokeSessions {
             role: Role(role),
             issued_before: now,
@@ -80,6 +92,18 @@ fn thief_keys(state: &State) -> BTreeSet<(String, String)> {
         .collect()
 }
 
+/// Long-lived keys of the thief's that no list has; ids of theirs begin with `AKIA`.
+fn unlisted_keys<'a>(
+    state: &'a State,
+    listed: &BTreeSet<(String, String)>,
+) -> BTreeSet<&'a str> {
+    let used = state.actors.iter().flat_map(|actor| &actor.keys);
+    used.chain(state.planted.keys())
+        .map(relatch_case::KeyId::as_str)
+        .filter(|key| key.starts_with("AKIA") && !listed.iter().any(|(_, id)| id == key))
+        .collect()
+}
+
 fn has_other_keys_in_use(state: &State, user: &str, keys: &BTreeSet<(String, String)>) -> bool {
     state
         .keys
@@ -90,12 +114,135 @@ fn has_other_keys_in_use(state: &State, user: &str, keys: &BTreeSet<(String, Str
         .any(|key| key.active && !keys.contains(&(user.to_string(), key.id.to_string())))
 }
 
-fn thief_roles(state: &State) -> BTreeSet<String> {
-    state
-        .actors
-        .iter()
-        .flat_map(|actor| &actor.arns)
-        .filter_map(|arn| arn.rsplit_once(":assumed-role/")?.1.split('/').next())
-        .map(str::to_string)
-        .collect()
+/// Accounts and names of the roles whose sessions are the thief's.
+fn thief_roles(state: &State) -> BTreeSet<(String, String)> {
+    let arns = state.actors.iter().flat_map(|actor| &actor.arns);
+    arns.filter_map(|arn| {
+        let (head, session) = arn.rsplit_once(":assumed-role/")?;
+        let role = session.split('/').next()?;
+        Some((head.rsplit(':').next()?.to_string(), role.to_string()))
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use relatch_case::model::IssuedKey;
+    use relatch_case::state::Actor;
+    use relatch_case::{IssuerId, KeyId, Principal};
+
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
+    fn key(id: &str, active: bool) -> IssuedKey {
+        IssuedKey {
+            id: KeyId::from(id),
+            name: None,
+            hint: None,
+            active,
+            created: None,
+            last_used: None,
+        }
+    }
+
+    fn thief(keys: &[&str], arns: &[&str]) -> Actor {
+        Actor {
+            keys: keys.iter().map(|key| KeyId::from(*key)).collect(),
+            arns: arns.iter().map(ToString::to_string).collect(),
+            addresses: Vec::new(),
+            first: None,
+            last: None,
+            why: Vec::new(),
+        }
+    }
+
+    fn state(users: &[(&str, &[(&str, bool)])], actors: Vec<Actor>) -> State {
+        let lists = users.iter().map(|(user, keys)| {
+            let keys = keys.iter().map(|(id, active)| key(id, *active)).collect();
+            (Principal::new(format!("user/{user}")), keys)
+        });
+        State {
+            keys: [(IssuerId::from("aws-iam"), lists.collect())].into(),
+            actors,
+            ..State::default()
+        }
+    }
+
+    fn ids(proposal: &Proposal) -> Vec<String> {
+        proposal.measures.iter().map(Measure::id).collect()
+    }
+
+    #[test]
+    fn without_an_organization_the_missing_rung_is_named() {
+        let proposal = propose(&state(&[], vec![]), None, false, NOW);
+        assert!(proposal.measures.is_empty());
+        assert!(proposal.missing[0].starts_with("no service control policy"));
+    }
+
+    #[test]
+    fn the_strongest_measure_comes_first_and_stolen_and_planted_keys_are_disabled() {
+        let users: [(&str, &[(&str, bool)]); 3] = [
+            ("app", &[("AKIASTOLEN", true), ("AKIAOTHER", true)]),
+            ("backdoor", &[("AKIAPLANTED", true)]),
+            ("bystander", &[("AKIABYSTANDER", true)]),
+        ];
+        let mut state = state(&users, vec![thief(&["AKIASTOLEN"], &[])]);
+        state.planted.insert(KeyId::from("AKIAPLANTED"), "event".into());
+        let scp = ("111122223333".to_string(), Form::DenyWrites, vec!["arn".to_string()]);
+        let proposal = propose(&state, Some(scp), false, NOW);
+        assert_eq!(
+            ids(&proposal),
+            [
+                "scp/deny-writes/111122223333",
+                "disable-key/app/AKIASTOLEN",
+                "disable-key/backdoor/AKIAPLANTED"
+            ]
+        );
+        assert!(proposal.missing.is_empty(), "{:?}", proposal.missing);
+    }
+
+    #[test]
+    fn a_user_with_another_key_in_use_is_not_denied() {
+        let users: [(&str, &[(&str, bool)]); 3] = [
+            ("busy", &[("AKIAA", true), ("AKIAB", true)]),
+            ("idle", &[("AKIAC", true), ("AKIAD", false)]),
+            ("both", &[("AKIAE", true), ("AKIAF", true)]),
+        ];
+        let thief = thief(&["AKIAA", "AKIAC", "AKIAE", "AKIAF"], &[]);
+        let denied = propose(&state(&users, vec![thief]), None, true, NOW);
+        let denied: Vec<_> =
+            ids(&denied).into_iter().filter(|id| id.starts_with("deny-user")).collect();
+        assert_eq!(denied, ["deny-user/both", "deny-user/idle"]);
+    }
+
+    #[test]
+    fn a_key_that_no_list_has_is_told() {
+        let proposal = propose(&state(&[], vec![thief(&["AKIAGONE", "ASIATEMP"], &[])]), None, false, NOW);
+        assert_eq!(proposal.missing.len(), 2);
+        assert!(proposal.missing[1].starts_with("key AKIAGONE:"));
+    }
+
+    #[test]
+    fn sessions_are_revoked_once_a_role_and_only_in_the_account_of_the_case() {
+        let arns = [
+            "arn:aws:sts::111122223333:assumed-role/app/one",
+            "arn:aws:sts::111122223333:assumed-role/app/two",
+            "arn:aws:sts::444455556666:assumed-role/app/three",
+            "arn:aws:iam::111122223333:user/eve",
+        ];
+        let mut state = state(&[], vec![thief(&[], &arns)]);
+        state.case = Some(relatch_case::state::CaseInfo {
+            id: relatch_case::CaseId::from("case"),
+            title: String::new(),
+            account: Some("111122223333".into()),
+            regions: Vec::new(),
+            public_key: String::new(),
+            recipient: String::new(),
+            protection: serde_json::from_value("passphrase".into()).expect("a protection"),
+            opened_at: NOW,
+        });
+        let proposal = propose(&state, None, false, NOW);
+        assert_eq!(ids(&proposal), ["revoke-sessions/app"]);
+        assert!(proposal.missing[1].contains("444455556666"));
+    }
 }

@@ -147,12 +147,16 @@ pub(crate) fn result_of_mint(job: &Job, id: KeyId, secret: &relatch_secret::Secr
     }
 }
 
-/// Removes a key that the tool itself made: disabled first where that is possible.
+/// Removes a key that the tool itself made: disabled first where that is possible, and only
+/// disabled where nothing more is.
 pub(crate) async fn remove(job: &Job, key: &KeyId) -> Result<(), Fault> {
     let issuer = job.issuer()?;
     let principal = &job.rotation.principal;
     if issuer.sheet().disables {
         issuer.disable(principal, key).await?;
+        if !issuer.sheet().deletes {
+            return Ok(());
+        }
     }
     issuer.delete(principal, key).await
 }

@@ -10,7 +10,7 @@ use relatch_case::plan::Plan;
 use relatch_case::state::StepStatus;
 use relatch_case::{JournalError, Lease, State, StepId};
 use relatch_rotation::decide::{is_due, resources};
-use relatch_rotation::{Command, Decision, Wait, decide};
+use relatch_rotation::{Command, Decision, Wait, Waiting, decide};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -22,6 +22,9 @@ use crate::{Event, effect, reconcile};
 /// How long a lease lasts without being renewed, in seconds: how long the case stays locked
 /// after a crash on another machine.
 const LEASE_S: u32 = 30;
+
+/// How often it is renewed.
+const RENEWAL: Duration = Duration::from_secs(10);
 
 /// How long to stay when nothing can be done now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,8 @@ pub struct Engine {
     events: Box<dyn Fn(Event) + Send + Sync>,
     changed: Notify,
     lease: Mutex<Option<Lease>>,
+    /// Held while a person hands a key over: one at a time, across the probe.
+    pub(crate) handing: tokio::sync::Mutex<()>,
 }
 
 /// A step that is under way.
@@ -96,6 +101,7 @@ impl Engine {
             events: Box::new(events),
             changed: Notify::new(),
             lease: Mutex::new(None),
+            handing: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -114,8 +120,10 @@ impl Engine {
         self.hold(Some(lease.clone()));
         let ended = self.run_under(&lease, patience, &mut stop).await;
         self.hold(None);
-        self.ctx.ledger.release(&lease)?;
-        ended
+        let released = self.ctx.ledger.release(&lease);
+        let ended = ended?;
+        released?;
+        Ok(ended)
     }
 
     /// Tells a running loop that facts were recorded by other hands.
@@ -156,11 +164,7 @@ impl Engine {
             tasks: JoinSet::new(),
         };
         let ended = round.go(patience, stop).await;
-        // Whatever happened, what was begun is finished and recorded before the lease goes.
-        while let Some(task) = round.tasks.join_next().await {
-            round.take_in(task.map_err(EngineError::Crashed)?)?;
-        }
-        ended
+        round.finish(ended).await
     }
 
     fn tell(&self, event: Event) {
@@ -193,21 +197,23 @@ impl Round<'_> {
         patience: Patience,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Ended, EngineError> {
-        let mut renewal = tokio::time::interval(Duration::from_secs(u64::from(LEASE_S) / 3));
+        let mut renewal = tokio::time::interval(RENEWAL);
         loop {
             if *stop.borrow() {
                 return Ok(Ended::Stopped);
             }
             let now = self.now();
+            self.follow_plan();
             let decision = self.ctx().ledger.with(|state| decide(state, now));
+            self.forget_looks(&decision);
             self.start(&decision, now);
-            let wake = self.wake_at(&decision);
-            if self.tasks.is_empty() && self.looking_for_none() {
+            let wake = self.wake_at(&decision, now);
+            if self.tasks.is_empty() {
                 if decision.finished {
                     return Ok(Ended::Finished);
                 }
                 if !worth_waiting(patience, wake, now) {
-                    return Ok(Ended::Waiting(decision.waits));
+                    return Ok(Ended::Waiting(self.waits(decision)));
                 }
             }
             let pause = wake.map_or(Duration::from_hours(1), |at| until(at, now));
@@ -217,11 +223,55 @@ impl Round<'_> {
                 }
                 () = tokio::time::sleep(pause) => {}
                 () = self.engine.changed.notified() => {}
-                _ = renewal.tick() => self.ctx().ledger.renew(self.lease, self.now(), LEASE_S)?,
-                _ = stop.changed() => {}
+                _ = renewal.tick() => self.renew()?,
+                Ok(()) = stop.changed() => {}
             }
             self.ctx().ledger.catch_up()?;
         }
+    }
+
+    /// Whatever happened, what was begun is finished and recorded before the lease goes. The
+    /// first thing that went wrong is what is told.
+    async fn finish(
+        &mut self,
+        mut ended: Result<Ended, EngineError>,
+    ) -> Result<Ended, EngineError> {
+        let mut renewal = tokio::time::interval(RENEWAL);
+        while !self.tasks.is_empty() {
+            let went = tokio::select! {
+                Some(task) = self.tasks.join_next() => task
+                    .map_err(EngineError::Crashed)
+                    .and_then(|finished| self.take_in(finished)),
+                _ = renewal.tick() => self.renew(),
+            };
+            if let (Ok(_), Err(error)) = (&ended, went) {
+                ended = Err(error);
+            }
+        }
+        ended
+    }
+
+    fn renew(&self) -> Result<(), EngineError> {
+        Ok(self.ctx().ledger.renew(self.lease, self.now(), LEASE_S)?)
+    }
+
+    /// Goes on with the plan in force, should another have been recorded meanwhile.
+    fn follow_plan(&mut self) {
+        let in_force = self
+            .ctx()
+            .ledger
+            .with(|state| state.plan.as_ref().map(|plan| Arc::clone(&plan.plan)));
+        if let Some(plan) = in_force.filter(|plan| !Arc::ptr_eq(plan, &self.plan)) {
+            self.plan = plan;
+        }
+    }
+
+    /// Forgets looks at steps that a person skipped or that another plan replaced.
+    fn forget_looks(&mut self, decision: &Decision) {
+        let running = &self.running;
+        self.looking.retain(|id, _| {
+            running.contains_key(id) || decision.commands.iter().any(|c| c.step() == id)
+        });
     }
 
     /// Starts every command that is free to go.
@@ -320,10 +370,12 @@ impl Round<'_> {
             attempt,
             outcome,
         };
-        self.ctx()
-            .ledger
-            .record_under(self.lease, self.now(), vec![fact])?;
-        self.report(id);
+        // A person may have skipped it while we looked.
+        let open = |state: &State| !state.is_over(id);
+        let ledger = &self.ctx().ledger;
+        if ledger.record_if(self.lease, self.now(), vec![fact], open)? {
+            self.report(id);
+        }
         Ok(())
     }
 
@@ -377,13 +429,15 @@ impl Round<'_> {
         });
     }
 
-    /// The next moment at which something may be due.
-    fn wake_at(&self, decision: &Decision) -> Option<Timestamp> {
+    /// The next moment at which something may be due. What is due and was not started waits
+    /// for something that is under way, and not for time.
+    fn wake_at(&self, decision: &Decision, now: Timestamp) -> Option<Timestamp> {
         let again = self
             .looking
             .iter()
             .filter(|(id, _)| !self.running.contains_key(*id))
             .map(|(_, looking)| looking.again)
+            .filter(|again| *again > now)
             .min();
         match (decision.wake_at, again) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -391,8 +445,15 @@ impl Round<'_> {
         }
     }
 
-    fn looking_for_none(&self) -> bool {
-        self.looking.is_empty()
+    /// What is waited for, with what is looked at again and again.
+    fn waits(&self, decision: Decision) -> Vec<Wait> {
+        let looks = self.looking.iter().map(|(id, looking)| Wait {
+            step: id.clone(),
+            on: Waiting::Time {
+                until: looking.again,
+            },
+        });
+        decision.waits.into_iter().chain(looks).collect()
     }
 
     fn ctx(&self) -> &Context {

@@ -3,7 +3,7 @@
 use relatch_case::fact::{Fact, Outcome};
 use relatch_case::model::Liveness;
 use relatch_case::plan::Action;
-use relatch_case::{Fault, JournalError, StepId};
+use relatch_case::{Fault, FaultKind, JournalError, KeyId, Lease, State, StepId};
 use relatch_issuers::KeyMaterial;
 use relatch_secret::Secret;
 
@@ -48,6 +48,7 @@ impl Engine {
     /// Takes the new key for a person's mint step: checks that it is alive, not the old one
     /// and of the right principal, seals it, and records it. Works beside a running loop.
     pub async fn hand_over(&self, step: &StepId, value: Secret) -> Result<(), HandOverError> {
+        let _one = self.handing.lock().await;
         let ctx = self.context();
         let no_task = || HandOverError::NoTask(step.clone());
         let plan = ctx
@@ -62,47 +63,59 @@ impl Engine {
             return Err(no_task());
         }
         let id = check(&job, &value).await?;
-        let now = ctx.clock.now();
-        let (lease, ours) = match self.lease() {
-            Some(lease) => (lease, false),
-            None => (ctx.ledger.acquire(now, 30)?, true),
-        };
-        let attempt = ctx
-            .ledger
-            .with(|state| state.steps.get(step).map_or(0, |known| known.attempt))
-            + 1;
-        ctx.vault
-            .keep_new(&job.step.credential, attempt, &id, &value)?;
-        let name = format!("{step}");
-        let baseline = serde_json::to_value(MintBaseline {
-            keys: [id.clone()].into(),
-            name,
-        })
-        .map_err(|error| Fault::new(relatch_case::FaultKind::Local, error.to_string()))?;
-        let result = effect::result_of_mint(&job, id, &value);
-        let facts = vec![
-            Fact::StepIntended {
-                step: step.clone(),
-                attempt,
-                baseline,
-            },
-            Fact::StepEnded {
-                step: step.clone(),
-                attempt,
-                outcome: Outcome::Done { result },
-            },
-        ];
-        ctx.ledger.record_under(&lease, now, facts)?;
-        if ours {
+        let taken = if let Some(lease) = self.lease() {
+            take(&job, &lease, &id, &value)
+        } else {
+            let lease = ctx.ledger.acquire(ctx.clock.now(), 30)?;
+            let taken = take(&job, &lease, &id, &value);
             ctx.ledger.release(&lease)?;
+            taken
+        };
+        if !taken? {
+            return Err(no_task());
         }
         self.wake();
         Ok(())
     }
 }
 
+/// Seals a key and records it; says whether the task was still open.
+fn take(job: &Job, lease: &Lease, id: &KeyId, value: &Secret) -> Result<bool, HandOverError> {
+    let (ledger, step) = (&job.ctx.ledger, &job.step.id);
+    // Sealing writes over what another process may have sealed: look first.
+    ledger.catch_up()?;
+    if ledger.with(|state| state.is_over(step)) {
+        return Ok(false);
+    }
+    let last = |state: &State| state.steps.get(step).map_or(0, |known| known.attempt);
+    let attempt = ledger.with(last) + 1;
+    job.ctx
+        .vault
+        .keep_new(&job.step.credential, attempt, id, value)?;
+    let baseline = serde_json::to_value(MintBaseline {
+        keys: [id.clone()].into(),
+        name: step.to_string(),
+    })
+    .map_err(|error| Fault::new(FaultKind::Local, error.to_string()))?;
+    let result = effect::result_of_mint(job, id.clone(), value);
+    let facts = vec![
+        Fact::StepIntended {
+            step: step.clone(),
+            attempt,
+            baseline,
+        },
+        Fact::StepEnded {
+            step: step.clone(),
+            attempt,
+            outcome: Outcome::Done { result },
+        },
+    ];
+    let open = |state: &State| !state.is_over(step) && last(state) + 1 == attempt;
+    Ok(ledger.record_if(lease, job.ctx.clock.now(), facts, open)?)
+}
+
 /// Checks a pasted key and finds its id at the issuer.
-async fn check(job: &Job, value: &Secret) -> Result<relatch_case::KeyId, HandOverError> {
+async fn check(job: &Job, value: &Secret) -> Result<KeyId, HandOverError> {
     let fingerprint = job.ctx.fingerprints.fingerprint(value);
     let known = job
         .plan

@@ -36,10 +36,12 @@ pub(crate) async fn look(job: &Job, since: Timestamp) -> Seen {
         _ => Err(Fault::new(FaultKind::Invalid, "this step does not look")),
     };
     seen.unwrap_or_else(|fault| {
-        if matches!(fault.kind, FaultKind::Local | FaultKind::Invalid) {
-            Seen::Over(Outcome::Failed { fault })
-        } else {
-            Seen::NotYet(fault.detail)
+        let observing = matches!(job.step.action, Action::Observe { .. });
+        match fault.kind {
+            FaultKind::Local | FaultKind::Invalid => Seen::Over(Outcome::Failed { fault }),
+            // What could not be seen was not seen to be well.
+            kind if observing && kind != FaultKind::Throttled => Seen::Anew(fault.detail),
+            _ => Seen::NotYet(fault.detail),
         }
     })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use relatch_case::fact::{Outcome, StepResult};
-use relatch_case::model::{Container, IssuedKey, Part, Slot};
+use relatch_case::model::{Container, IssuedKey, Part, Sheet, Slot};
 use relatch_case::plan::Action;
 use relatch_case::{Fault, FaultKind, KeyId};
 use serde_json::Value;
@@ -17,6 +17,10 @@ use crate::effect::{self, MintBaseline, Stands};
 
 /// How far an issuer's clock may be behind ours when it says when a key was made.
 const CLOCK_SKEW_S: i64 = 300;
+
+/// Longest that a new key takes to show in its issuer's own list, in seconds; accepting or
+/// refusing it everywhere can take longer.
+const LIST_LAG_S: u32 = 10;
 
 /// What became of the last try. `Unknown` when the world could not be asked.
 pub(crate) async fn reconcile(job: &Job, attempt: u32) -> Outcome {
@@ -61,10 +65,14 @@ async fn mint(
         });
     }
     let baseline: MintBaseline = effect::from_value(baseline)?;
-    settle(job, intended_at, issuer.sheet().propagation_s).await;
+    settle(
+        job,
+        intended_at,
+        issuer.sheet().propagation_s.min(LIST_LAG_S),
+    )
+    .await;
     let listed = issuer.list(&job.rotation.principal).await?;
-    let named = issuer.sheet().named;
-    match orphans(job, &baseline, listed, named, intended_at) {
+    match orphans(job, &baseline, listed, issuer.sheet(), intended_at) {
         Ok(orphans) => {
             for orphan in &orphans {
                 effect::remove(job, orphan).await?;
@@ -95,7 +103,7 @@ fn orphans(
     job: &Job,
     baseline: &MintBaseline,
     listed: Vec<IssuedKey>,
-    named: bool,
+    sheet: &Sheet,
     intended_at: jiff::Timestamp,
 ) -> Result<Vec<KeyId>, String> {
     let known = minted_by_us(job);
@@ -103,7 +111,7 @@ fn orphans(
         .into_iter()
         .filter(|key| !baseline.keys.contains(&key.id) && !known.contains(&key.id))
         .collect();
-    if named {
+    if sheet.named {
         let ours = |key: &IssuedKey| key.name.as_deref() == Some(baseline.name.as_str());
         return Ok(fresh.into_iter().filter(ours).map(|key| key.id).collect());
     }
@@ -116,10 +124,10 @@ fn orphans(
         .collect();
     match fresh.as_slice() {
         [] => Ok(Vec::new()),
-        [one] if one.last_used.is_none() => Ok(vec![one.id.clone()]),
+        [one] if sheet.last_used && one.last_used.is_none() => Ok(vec![one.id.clone()]),
         [one] => Err(format!(
-            "key {} appeared at {} while the answer to our mint was lost, and it is in use: \
-             if it is nobody's, disable and delete it; then retry the step",
+            "key {} appeared at {} while the answer to our mint was lost, and it may be in \
+             use: if it is nobody's, disable and delete it; then retry the step",
             one.id, job.rotation.principal
         )),
         several => Err(format!(

@@ -39,7 +39,7 @@ impl Store for FileStore {
 
     async fn read(&self, container: &Container) -> Result<Document, Fault> {
         let path = path_of(container)?;
-        blocking(move || read(&path)).await
+        blocking(FaultKind::Local, move || read(&path)).await
     }
 
     async fn write(
@@ -49,7 +49,10 @@ impl Store for FileStore {
         changes: &BTreeMap<Slot, Secret>,
     ) -> Result<Version, Fault> {
         let (path, version, changes) = (path_of(container)?, version.clone(), changes.clone());
-        blocking(move || write(&path, &version, &changes)).await
+        blocking(FaultKind::Ambiguous, move || {
+            write(&path, &version, &changes)
+        })
+        .await
     }
 }
 
@@ -63,15 +66,12 @@ fn path_of(container: &Container) -> Result<PathBuf, Fault> {
     }
 }
 
+/// Runs blocking work; `lost` is what it means when its outcome is lost.
 async fn blocking<T: Send + 'static>(
+    lost: FaultKind,
     work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
-    let died = |_| {
-        Fault::new(
-            FaultKind::Ambiguous,
-            "the work on the file ended unexpectedly",
-        )
-    };
+    let died = |_| Fault::new(lost, "the work on the file ended unexpectedly");
     tokio::task::spawn_blocking(work).await.map_err(died)?
 }
 

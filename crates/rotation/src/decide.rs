@@ -9,6 +9,9 @@ use relatch_case::state::{StepState, StepStatus};
 use relatch_case::{State, StepId};
 use serde::Serialize;
 
+/// How often a pause is doubled at most.
+const MOST_DOUBLINGS: u32 = 10;
+
 /// One thing to do now.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
@@ -139,7 +142,7 @@ fn next(state: &State, plan: &Plan, step: &Step, now: Timestamp) -> Next {
     match known.map(|known| &known.status) {
         Some(StepStatus::Intended) => reconcile(step, known),
         Some(StepStatus::Unknown { .. }) => {
-            let until = known.map_or(now, |k| later(k.at, i64::from(plan.policy.backoff_s)));
+            let until = known.map_or(now, |known| ask_again(plan, known));
             if now < until {
                 Next::Later(Waiting::Time { until })
             } else {
@@ -152,8 +155,23 @@ fn next(state: &State, plan: &Plan, step: &Step, now: Timestamp) -> Next {
         Some(StepStatus::Failed { fault }) => known.map_or(Next::NotYet, |known| {
             retry(state, plan, step, known, fault, now)
         }),
+        Some(StepStatus::NotDone) if known.is_some_and(|k| k.tries >= plan.policy.max_attempts) => {
+            Next::Later(Waiting::Stuck {
+                because: "its answer was lost on every try, and it never had happened".to_string(),
+            })
+        }
         _ => ready(state, step, known, now),
     }
+}
+
+/// When to ask again what became of a step: after as long again as it has been unknown, so
+/// that an outage does not fill the journal.
+fn ask_again(plan: &Plan, known: &StepState) -> Timestamp {
+    let least = i64::from(plan.policy.backoff_s);
+    let unknown_for = known
+        .intended_at
+        .map_or(0, |since| known.at.duration_since(since).as_secs());
+    later(known.at, unknown_for.clamp(least, least << MOST_DOUBLINGS))
 }
 
 fn reconcile(step: &Step, known: Option<&StepState>) -> Next {
@@ -179,7 +197,7 @@ fn retry(
             because: fault.detail.clone(),
         });
     }
-    let doublings = known.tries.saturating_sub(1).min(10);
+    let doublings = known.tries.saturating_sub(1).min(MOST_DOUBLINGS);
     let pause = i64::from(plan.policy.backoff_s) << doublings;
     let until = later(known.at, pause);
     if now < until {
@@ -190,7 +208,16 @@ fn retry(
 
 /// A step that was not done: may it be, now?
 fn ready(state: &State, step: &Step, known: Option<&StepState>, now: Timestamp) -> Next {
-    if !step.needs.iter().all(|need| state.is_over(need)) {
+    let counted_from = step.gates.iter().filter_map(|gate| match gate {
+        Gate::After { step, .. } => Some(step),
+        Gate::Approved | Gate::Contained => None,
+    });
+    if !step
+        .needs
+        .iter()
+        .chain(counted_from)
+        .all(|id| state.is_over(id))
+    {
         return Next::NotYet;
     }
     if let Some(on) = step.gates.iter().find_map(|gate| closed(state, gate, now)) {

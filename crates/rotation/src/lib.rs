@@ -14,6 +14,10 @@ pub mod diff;
 pub mod drift;
 pub mod plan;
 mod steps;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use decide::{Command, Decision, Wait, Waiting, decide};
 pub use plan::{Options, make};

@@ -88,7 +88,12 @@ fn sort_out<'a>(state: &'a State, options: &Options) -> (Vec<Candidate<'a>>, Vec
             continue;
         }
         let exposure = state.exposure_of(credential).map(|e| e.level);
-        if options.at_least.is_some_and(|least| exposure < Some(least)) {
+        let planted = credential
+            .key_id
+            .as_ref()
+            .is_some_and(|key| state.planted.contains_key(key));
+        // The thief's own keys are exposed in no place, and in scope all the same.
+        if !planted && options.at_least.is_some_and(|least| exposure < Some(least)) {
             continue;
         }
         match candidate(state, credential, exposure) {
@@ -159,6 +164,13 @@ fn mode_of(
     all: &[Candidate<'_>],
     options: &Options,
 ) -> Result<(Mode, String), String> {
+    if !c.sheet.disables && !c.sheet.deletes {
+        return Err(format!(
+            "{} can neither disable nor delete a key: a person has to kill it there, or waive \
+             it with a reason",
+            c.credential.issuer
+        ));
+    }
     if c.planted {
         return Ok((Mode::Retire, "the thief made this key".to_string()));
     }
@@ -197,7 +209,22 @@ fn mode_of(
             c.principal
         ));
     }
+    if mode == Mode::Hot && is_full(state, c) && !c.sheet.deletes {
+        return Err(format!(
+            "{} already holds as many keys as its issuer allows, and none can be deleted: a \
+             person has to make room there",
+            c.principal
+        ));
+    }
     Ok((mode, why))
+}
+
+/// Whether the principal holds as many keys as it can.
+pub(crate) fn is_full(state: &State, c: &Candidate<'_>) -> bool {
+    c.sheet.slots.is_some_and(|slots| {
+        let held = state.keys_of(&c.credential.issuer, c.principal).len();
+        u32::try_from(held).unwrap_or(u32::MAX) >= slots
+    })
 }
 
 fn exposure_words(exposure: Option<ExposureLevel>) -> &'static str {
@@ -213,8 +240,10 @@ fn exposure_words(exposure: Option<ExposureLevel>) -> &'static str {
 fn free_slots(state: &State, c: &Candidate<'_>, all: &[Candidate<'_>]) -> Option<u32> {
     let slots = c.sheet.slots?;
     let going = |key: &&IssuedKey| {
-        !all.iter()
-            .any(|other| other.key == &key.id && retires_first(other))
+        !c.sheet.deletes
+            || !all
+                .iter()
+                .any(|other| other.key == &key.id && retires_first(other))
     };
     let held = state
         .keys_of(&c.credential.issuer, c.principal)

@@ -6,7 +6,7 @@ use relatch_case::model::{Container, ExposureLevel, Minting, Part, Slot};
 use relatch_case::plan::{Action, Gate, Mode, Rotation, Step};
 use relatch_case::{ConsumerId, Policy, State, StepId};
 
-use crate::plan::{Candidate, retires_first};
+use crate::plan::{Candidate, is_full, retires_first};
 
 /// Collects the steps of a plan.
 pub(crate) struct Steps<'a> {
@@ -58,19 +58,15 @@ impl<'a> Steps<'a> {
     /// Old key first; the outage lasts until the consumers have the new one.
     fn hot(&mut self, c: &Candidate<'_>, r: &Rotation) {
         let keep = self.keep(c, r).into_iter().collect();
-        let full = c.sheet.slots.is_some_and(|slots| {
-            let held = self.state.keys_of(&r.issuer, &r.principal).len();
-            u32::try_from(held).unwrap_or(u32::MAX) >= slots
-        });
         let (off, proof) = self.switch_off(c, r, keep);
-        let deleted = if full && c.sheet.disables {
+        let deleted = if is_full(self.state, c) && has_delete(c) {
             Some(self.delete(r, &off, vec![proof.clone()], 0))
         } else {
             None
         };
         let adopted = self.replace(c, r, vec![deleted.clone().unwrap_or(proof)]);
         self.prove_again(r, &off);
-        if deleted.is_none() && c.sheet.disables {
+        if deleted.is_none() && has_delete(c) {
             self.delete(r, &off, adopted, self.policy.soak_s);
         }
     }
@@ -83,23 +79,23 @@ impl<'a> Steps<'a> {
             before.push(self.push(r, "cut", Action::Cut, vec![], vec![Gate::Approved]));
         }
         let (off, proof) = self.switch_off(c, r, before);
-        if c.sheet.disables {
+        if has_delete(c) {
             self.delete(r, &off, vec![proof], 0);
         }
         self.prove_again(r, &off);
     }
 
-    /// Whether every key of the principal is being retired without replacement.
+    /// Whether every key of the principal is being retired without replacement. A principal
+    /// whose keys were not listed may hold others.
     fn owner_is_nobodys(
         &self,
         c: &Candidate<'_>,
         r: &Rotation,
         all: &[(&Candidate<'_>, Rotation)],
     ) -> bool {
-        self.state
-            .keys_of(&r.issuer, &r.principal)
-            .iter()
-            .all(|key| {
+        let listed = self.state.keys_of(&r.issuer, &r.principal);
+        listed.iter().any(|key| &key.id == c.key)
+            && listed.iter().all(|key| {
                 &key.id == c.key
                     || !key.active
                     || all
@@ -147,7 +143,7 @@ impl<'a> Steps<'a> {
                 &container.to_string(),
                 action,
                 vec![check.clone()],
-                vec![Gate::Contained],
+                vec![Gate::Approved, Gate::Contained],
             );
             writes.insert(container.clone(), write);
         }
@@ -179,7 +175,8 @@ impl<'a> Steps<'a> {
             let roll = Action::Roll {
                 consumer: consumer.id.clone(),
             };
-            let roll = self.push_on(r, "roll", consumer.id.as_str(), roll, needs, vec![]);
+            let approved = vec![Gate::Approved];
+            let roll = self.push_on(r, "roll", consumer.id.as_str(), roll, needs, approved);
             let adopt = Action::Adopt {
                 consumer: consumer.id.clone(),
                 slots: reads
@@ -197,7 +194,7 @@ impl<'a> Steps<'a> {
     fn kill(&mut self, c: &Candidate<'_>, r: &Rotation, needs: Vec<StepId>, soak_s: u32) {
         let (off, proof) = self.switch_off(c, r, needs);
         self.prove_again(r, &off);
-        if c.sheet.disables {
+        if has_delete(c) {
             self.delete(r, &off, vec![proof], soak_s);
         }
     }
@@ -333,9 +330,15 @@ impl<'a> Steps<'a> {
     }
 }
 
+/// Whether a key is deleted some time after it was disabled: where there is nothing milder
+/// than deleting, that is how it is switched off.
+fn has_delete(c: &Candidate<'_>) -> bool {
+    c.sheet.disables && c.sheet.deletes
+}
+
 /// The deletions that must free a slot of this principal before a new key fits.
 fn slots_to_free(c: &Candidate<'_>, all: &[(&Candidate<'_>, Rotation)]) -> Vec<StepId> {
-    if c.sheet.slots.is_none() {
+    if c.sheet.slots.is_none() || !c.sheet.deletes {
         return Vec::new();
     }
     all.iter()

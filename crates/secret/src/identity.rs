@@ -68,6 +68,12 @@ pub enum IdentityError {
         /// The public half that the case names.
         expected: String,
     },
+    /// A sealed file that does not open.
+    #[error("{} does not open with this identity: it is damaged or belongs to another case", path.display())]
+    NotSealedToThis {
+        /// The file.
+        path: PathBuf,
+    },
     /// Encryption failed.
     #[error("cannot encrypt the case identity")]
     Encrypt(#[source] age::EncryptError),
@@ -214,6 +220,18 @@ impl CaseIdentity {
             return Err(failed(status.to_string()));
         }
         Self::parse(&text, &format!("the output of {program}"))
+    }
+
+    /// Writes a value to a file, sealed to a public half.
+    pub fn seal_file(recipient: &str, path: &Path, value: &Secret) -> Result<(), IdentityError> {
+        write(path, &Self::seal_to(recipient, value.expose())?)
+    }
+
+    /// Reads a value from a file that was sealed to this identity.
+    pub fn open_file(&self, path: &Path) -> Result<Secret, IdentityError> {
+        let sealed = std::fs::read(path)
+            .map_err(|source| IdentityError::Io { path: path.to_path_buf(), source })?;
+        self.open(&sealed).ok_or_else(|| IdentityError::NotSealedToThis { path: path.to_path_buf() })
     }
 
     /// Encrypts `bytes` to a public half.

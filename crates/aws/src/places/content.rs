@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use relatch_case::model::{Container, Slot};
@@ -85,9 +86,9 @@ pub(super) fn about(container: &Container, fault: Fault) -> Fault {
 /// The fault of a call that carried values. AWS's words on malformed input quote the input
 /// (Lambda: "String measured: {…}"), so of those only what stands before the first quote is
 /// kept.
-pub(super) fn of_content<E: ProvideErrorMetadata, R>(
+pub(super) fn of_content<E: ProvideErrorMetadata>(
     container: &Container,
-    error: SdkError<E, R>,
+    error: SdkError<E, HttpResponse>,
 ) -> Fault {
     let words = quiet_words(&error);
     let fault = fault(error);
@@ -103,7 +104,7 @@ pub(super) fn of_content<E: ProvideErrorMetadata, R>(
 
 /// What a service said, as far as it cannot quote what was sent to it. `None`: it was not
 /// the service that failed.
-fn quiet_words<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Option<String> {
+fn quiet_words<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<String> {
     let code = error.as_service_error()?.code().unwrap_or("no code");
     let message = error.message().unwrap_or_default();
     let said = message
@@ -123,7 +124,6 @@ pub(super) fn moved_on(container: &Container) -> Fault {
 
 #[cfg(test)]
 mod tests {
-    use aws_smithy_runtime_api::http::Response as HttpResponse;
     use aws_smithy_types::body::SdkBody;
     use aws_smithy_types::error::ErrorMetadata;
 

@@ -40,6 +40,7 @@ pub async fn ministack() -> Peer {
     Peer::start("ministack", install::ministack(), |server, port| {
         server
             .env("AUTH", "true")
+            .env("BIND_HOST", "127.0.0.1")
             .env("LAMBDA_EXECUTOR", "local")
             .env("CLOUDTRAIL_RECORDING", "1");
         server.env("GATEWAY_PORT", port.to_string());

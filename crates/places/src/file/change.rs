@@ -65,7 +65,7 @@ fn prepare(folder: &Path, like: &Content, bytes: &[u8]) -> Result<NamedTempFile,
 
 /// If another process wrote into the old file while the new one took its name, that content
 /// is put back.
-fn give_way(path: &Path, folder: &Path, old: &mut Content) -> Result<(), Fault> {
+pub(super) fn give_way(path: &Path, folder: &Path, old: &mut Content) -> Result<(), Fault> {
     match old.written_since() {
         Ok(None) => Ok(()),
         Err(error) => Err(unsettled(path, &error)),

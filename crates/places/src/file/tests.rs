@@ -125,6 +125,27 @@ fn what_another_process_wrote_into_the_old_file_is_seen() {
     assert_eq!(*theirs, b"KEY=theirs\n");
 }
 
+#[test]
+fn what_another_process_wrote_during_the_rename_is_put_back() {
+    use std::io::Write;
+    let folder = Folder::new();
+    folder.put(".env", "KEY=old\n");
+    let path = folder.path(".env");
+    let mut theirs = fs::OpenOptions::new()
+        .append(true)
+        .open(&path)
+        .expect("open");
+    let mut old = Content::read(&path).expect("read");
+    fs::write(folder.path("ours"), "KEY=new\n").expect("write");
+    fs::rename(folder.path("ours"), &path).expect("rename");
+    change::give_way(&path, folder.0.path(), &mut old).expect("nobody wrote");
+    theirs.write_all(b"MORE=1\n").expect("append");
+    let fault = change::give_way(&path, folder.0.path(), &mut old).expect_err("conflict");
+    assert_eq!(fault.kind, FaultKind::Conflict);
+    assert_eq!(folder.text(".env"), "KEY=old\nMORE=1\n");
+    assert_eq!(folder.names(), [".env"]);
+}
+
 #[tokio::test]
 async fn mode_and_owner_stay() {
     let folder = Folder::new();

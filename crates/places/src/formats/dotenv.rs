@@ -362,7 +362,16 @@ mod tests {
             let lines_of: Vec<String> = lines.iter().map(|(k, v)| format!("{k}={v}{eol}")).collect();
             let text = lines_of.concat();
             let key = (*which.get(&lines.keys().collect::<Vec<_>>())).clone();
-            let Ok(changed) = replace(&text, &change(&key, &new)) else { return Ok(()) };
+            let changed = match replace(&text, &change(&key, &new)) {
+                Ok(changed) => changed,
+                Err(error) => {
+                    // Refused only where readers disagree.
+                    let unclear = new.contains(['\\', '\'', '\n']);
+                    let told = matches!(error, FormatError::CannotHold { .. });
+                    prop_assert!(unclear && told, "{error:?}");
+                    return Ok(());
+                }
+            };
             let (mut expected, found) = (read(&text), read(&changed));
             expected.insert(key.clone(), new);
             prop_assert_eq!(found, expected);

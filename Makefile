@@ -1,0 +1,22 @@
+# Two commands: `make drill` runs the main job, `make test` runs every test.
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+export RELATCH_PEERS ?= $(HOME)/.cache/relatch-peers
+
+.PHONY: drill test peers check
+
+drill:
+	@echo "building relatch (the first time takes some minutes)"
+	cargo build --locked -p relatch
+	"$(CARGO_TARGET_DIR)/debug/relatch" drill braintrust --yes --out drill-out
+
+test: peers
+	@echo "building and running every test"
+	cargo test --locked --workspace
+
+# Independent AWS emulators that the adapters are tested against.
+peers:
+	@python3 tests/peers.py
+
+check:
+	bash .ci/run

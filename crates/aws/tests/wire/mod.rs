@@ -1,0 +1,121 @@
+//! Stand-ins for a service at its worst: what a write meets at three in the morning.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What is answered to a request.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// The request is read, then nothing.
+    Never,
+    /// The request is read, then the connection is closed.
+    HangUp,
+    /// The head promises more than the body keeps.
+    Cut,
+    /// A status and a body.
+    Status(u16, String),
+}
+
+/// A server that counts whole requests.
+pub struct Wire {
+    pub endpoint: String,
+    seen: Arc<AtomicUsize>,
+}
+
+impl Wire {
+    /// Answers the nth request with the nth answer, and the last one for ever.
+    pub async fn new(answers: Vec<Answer>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
+        let seen = Arc::new(AtomicUsize::new(0));
+        let count = seen.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(serve(client, answers.clone(), count.clone()));
+            }
+        });
+        Self { endpoint, seen }
+    }
+
+    /// How many requests came.
+    pub fn seen(&self) -> usize {
+        self.seen.load(Ordering::SeqCst)
+    }
+}
+
+/// An error as the query protocol of IAM and STS words it.
+pub fn refusal(status: u16, code: &str) -> Answer {
+    let body = format!(
+        "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error>\
+         <Type>Sender</Type><Code>{code}</Code><Message>because</Message></Error>\
+         <RequestId>r</RequestId></ErrorResponse>"
+    );
+    Answer::Status(status, body)
+}
+
+/// An answer to `CreateAccessKey`.
+pub fn created(id: &str, secret: &str) -> Answer {
+    let body = format!(
+        "<CreateAccessKeyResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">\
+         <CreateAccessKeyResult><AccessKey><UserName>u</UserName><AccessKeyId>{id}</AccessKeyId>\
+         <Status>Active</Status><SecretAccessKey>{secret}</SecretAccessKey></AccessKey>\
+         </CreateAccessKeyResult></CreateAccessKeyResponse>"
+    );
+    Answer::Status(200, body)
+}
+
+/// An answer to `ListAccessKeys`: no keys.
+pub fn no_keys() -> Answer {
+    let body = "<ListAccessKeysResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">\
+                <ListAccessKeysResult><AccessKeyMetadata/><IsTruncated>false</IsTruncated>\
+                </ListAccessKeysResult></ListAccessKeysResponse>";
+    Answer::Status(200, body.into())
+}
+
+/// Requests of one connection, one after the other.
+async fn serve(mut client: TcpStream, answers: Vec<Answer>, seen: Arc<AtomicUsize>) {
+    while read(&mut client).await {
+        let n = seen.fetch_add(1, Ordering::SeqCst);
+        let answer = answers.get(n).or(answers.last()).expect("an answer");
+        let text = match answer {
+            Answer::Never => std::future::pending().await,
+            Answer::HangUp => return,
+            Answer::Cut => {
+                let _ = client.write_all(&http(200, 5_000, "<CreateAccess")).await;
+                return;
+            }
+            Answer::Status(status, body) => http(*status, body.len(), body),
+        };
+        if client.write_all(&text).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn http(status: u16, length: usize, body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status} x\r\ncontent-type: text/xml\r\ncontent-length: {length}\r\n\r\n{body}")
+        .into_bytes()
+}
+
+/// Reads one whole request; `false` at the end of the connection.
+async fn read(client: &mut TcpStream) -> bool {
+    let mut request = Vec::new();
+    let mut buffer = [0u8; 4_096];
+    loop {
+        if let Some(end) = request.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&request[..end]).to_ascii_lowercase();
+            let length = head.split("content-length: ").nth(1).unwrap_or("0");
+            let length = length.split("\r\n").next().unwrap_or("0");
+            if request.len() >= end + 4 + length.parse::<usize>().expect("a number") {
+                return true;
+            }
+        }
+        match client.read(&mut buffer).await {
+            Ok(n) if n > 0 => request.extend_from_slice(&buffer[..n]),
+            _ => return false,
+        }
+    }
+}

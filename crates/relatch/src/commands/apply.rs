@@ -1,0 +1,251 @@
+//! `relatch apply`: carries the plan in force out; stop and resume at will.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use relatch_case::Fact;
+use relatch_executor::{Ended, Engine, Patience, survey};
+use relatch_rotation::drift::drift;
+use relatch_rotation::{Decision, decide};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::app::App;
+use crate::commands::{plan, status};
+use crate::error::{CommandError, Kind, OfKind};
+use crate::output::count;
+use crate::progress::Progress;
+use crate::workspace::OpenCase;
+use crate::world::Outside;
+
+/// Options of `apply`.
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// A plan file: must be the plan in force, to the byte
+    plan: Option<PathBuf>,
+    /// Say what would be done now, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Stay until every step is over, a day or longer
+    #[arg(long, conflicts_with = "patience")]
+    wait: bool,
+    /// Stay while something is due within so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
+    patience: u32,
+    /// Go on without being asked
+    #[arg(long)]
+    yes: bool,
+    /// Approve the plan in force first, by this hash
+    #[arg(long, value_name = "HASH")]
+    approve: Option<String>,
+    /// Say every step
+    #[arg(long)]
+    steps: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Summary {
+    ended: &'static str,
+    steps: usize,
+    over: usize,
+    waiting: Vec<String>,
+}
+
+pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<(), CommandError> {
+    let case = app.open_case()?;
+    check_file(&case, &args)?;
+    if let Some(hash) = &args.approve {
+        plan::approve(app, hash)?;
+        case.ledger.catch_up()?;
+    }
+    let outside = Outside::connect(app, &case).await?;
+    if args.dry_run {
+        return dry_run(app, &case);
+    }
+    let engine = engine(app, &case, &outside, args.steps)?;
+    refuse_drift(&engine).await?;
+    confirm(app, &case, args.yes)?;
+    let patience = if args.wait {
+        Patience::Forever
+    } else {
+        Patience::Seconds(args.patience)
+    };
+    let ended = carry_out(app, &engine, patience).await?;
+    finish(app, &case, &ended)
+}
+
+/// The engine for a case, showing progress.
+pub(crate) fn engine(
+    app: &App,
+    case: &OpenCase,
+    outside: &Outside,
+    verbose: bool,
+) -> Result<Arc<Engine>, CommandError> {
+    let identity = app.unlock(case)?;
+    let ctx = outside.context(app, case, case.vault(&identity)?)?;
+    let (steps, over) = case.ledger.with(progress);
+    let show = Progress::new(app.printer, steps, over, verbose);
+    Ok(Arc::new(Engine::new(ctx, move |event| show.take(&event))))
+}
+
+/// Runs the engine; the first Ctrl-C lets what was begun finish, and then it stops.
+pub(crate) async fn carry_out(
+    app: &App,
+    engine: &Arc<Engine>,
+    patience: Patience,
+) -> Result<Ended, CommandError> {
+    let (stop, stopping) = watch::channel(false);
+    let printer = app.printer;
+    let listener = tokio::spawn(async move {
+        if tokio::signal::ctrl_c().await.is_ok() {
+            printer.note("stopping: what was begun is finished and recorded first");
+            let _ = stop.send(true);
+            // A second Ctrl-C is the person's right; the next run reconciles.
+            let _ = tokio::signal::ctrl_c().await;
+            std::process::exit(130);
+        }
+    });
+    let ended = engine.run(patience, stopping).await;
+    listener.abort();
+    Ok(ended?)
+}
+
+/// Refuses to go on in a world that is not what the plan was made for, and says why.
+pub(crate) async fn refuse_drift(engine: &Engine) -> Result<(), CommandError> {
+    let ctx = engine.context();
+    let plan = ctx
+        .ledger
+        .with(|state| state.plan.as_ref().map(|plan| Arc::clone(&plan.plan)))
+        .ok_or("there is no plan")
+        .kind(Kind::Usage)
+        .map_err(|error| error.hint("make one: relatch plan"))?;
+    let seen = survey(ctx, &plan).await;
+    let drifts = ctx.ledger.with(|state| drift(&plan, state, &seen));
+    if drifts.is_empty() {
+        return Ok(());
+    }
+    let mut error = CommandError::new(
+        Kind::Refused,
+        format!(
+            "the world is not what the plan was made for: {}",
+            count(drifts.len(), "difference")
+        ),
+    );
+    for drift in &drifts {
+        error = error.hint(drift.to_string());
+    }
+    Err(error
+        .hint("take the inventory again, then make a new plan: relatch inventory && relatch plan"))
+}
+
+fn check_file(case: &OpenCase, args: &ApplyArgs) -> Result<(), CommandError> {
+    let Some(path) = &args.plan else {
+        return Ok(());
+    };
+    let hash = plan::read(path)?.hash()?;
+    let in_force = case
+        .ledger
+        .with(|state| state.plan.as_ref().map(|plan| plan.hash.clone()));
+    if in_force.as_ref() == Some(&hash) {
+        return Ok(());
+    }
+    Err(CommandError::new(
+        Kind::Refused,
+        format!(
+            "{} is plan {}, and that is not the plan in force",
+            path.display(),
+            hash.short()
+        ),
+    ))
+}
+
+fn dry_run(app: &App, case: &OpenCase) -> Result<(), CommandError> {
+    let decision = case.ledger.with(|state| decide(state, app.now()));
+    app.printer.result(&decision, |decision: &Decision| {
+        let mut lines: Vec<String> = decision
+            .commands
+            .iter()
+            .map(|command| format!("  {}", command.step()))
+            .collect();
+        lines.insert(
+            0,
+            format!("{} would be done now:", count(lines.len(), "step")),
+        );
+        lines.extend(status::waits(decision));
+        lines.join("\n")
+    });
+    Ok(())
+}
+
+fn confirm(app: &App, case: &OpenCase, yes: bool) -> Result<(), CommandError> {
+    let (approved, rotations) = case.ledger.with(|state| {
+        let plan = state.plan.as_ref();
+        (
+            plan.is_some_and(|plan| !plan.approved_by.is_empty()),
+            plan.map_or(0, |plan| plan.plan.rotations.len()),
+        )
+    });
+    if !approved {
+        return Err(CommandError::new(Kind::Refused, "the plan is not approved")
+            .hint("relatch plan show, then relatch plan approve HASH"));
+    }
+    app.confirm(&format!("Rotate {}?", count(rotations, "credential")), yes)
+}
+
+fn progress(state: &relatch_case::State) -> (usize, usize) {
+    state.plan.as_ref().map_or((0, 0), |plan| {
+        let over = plan
+            .plan
+            .steps
+            .iter()
+            .filter(|step| state.is_over(&step.id))
+            .count();
+        (plan.plan.steps.len(), over)
+    })
+}
+
+fn finish(app: &App, case: &OpenCase, ended: &Ended) -> Result<(), CommandError> {
+    let (steps, over) = case.ledger.with(progress);
+    let decision = case.ledger.with(|state| decide(state, app.now()));
+    let summary = Summary {
+        ended: match ended {
+            Ended::Finished => "finished",
+            Ended::Waiting(_) => "waiting",
+            Ended::Stopped => "stopped",
+        },
+        steps,
+        over,
+        waiting: status::waits(&decision),
+    };
+    app.printer.result(&summary, |summary| {
+        let mut lines = vec![format!(
+            "{}: {over} of {steps} steps are over",
+            summary.ended
+        )];
+        lines.extend(summary.waiting.iter().cloned());
+        lines.join("\n")
+    });
+    if matches!(ended, Ended::Finished) {
+        app.printer.note("next: relatch certificate");
+        return Ok(());
+    }
+    Err(CommandError::new(
+        Kind::Incomplete,
+        "the plan is not finished; relatch apply goes on from here",
+    ))
+}
+
+/// Records the approval of whoever runs a drill.
+pub(crate) fn approve_in_force(app: &App, case: &OpenCase) -> Result<(), CommandError> {
+    let hash = case
+        .ledger
+        .with(|state| state.plan.as_ref().map(|plan| plan.hash.clone()))
+        .ok_or("there is no plan")
+        .kind(Kind::Usage)?;
+    let fact = Fact::PlanApproved {
+        hash,
+        by: app.by.clone(),
+    };
+    Ok(case.ledger.record(app.now(), vec![fact])?)
+}

@@ -1,0 +1,7 @@
+//! Tests of the core, on states that are built fact by fact.
+
+mod decide;
+mod diff;
+mod drift;
+mod graph;
+mod plan;
