@@ -25,15 +25,22 @@ pub struct AwsCloud {
     organization: Option<Organization>,
 }
 
-/// What stood there before a measure: what a snapshot holds.
+/// What stood there before a measure: what a snapshot holds. Nothing may be left out: "there
+/// was none" is said, or else a damaged snapshot would take away what stood there.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "before", rename_all = "snake_case")]
 enum Before {
     Scp(Standing),
     /// The inline policy with our name.
-    Inline { policy: Option<String> },
+    Inline {
+        #[serde(deserialize_with = "Option::deserialize")]
+        policy: Option<String>,
+    },
     /// The key's status; none if the user has no such key.
-    Key { status: Option<String> },
+    Key {
+        #[serde(deserialize_with = "Option::deserialize")]
+        status: Option<String>,
+    },
 }
 
 /// Whose inline policy it is.

@@ -53,47 +53,6 @@ async fn active(issuer: &IamIssuer, principal: &Principal) -> Vec<(KeyId, bool)>
 }
 
 #[tokio::test]
-async fn a_key_is_alive_until_disabled_and_dead_after() {
-    let peer = support::ministack().await;
-    let user = make_user(&peer.connection().await, "app").await;
-    let issuer = issuer(&peer).await;
-    let Minted { id, secret } = mint(&issuer, &user).await;
-    assert_eq!(active(&issuer, &user).await, [(id.clone(), true)]);
-    let alive = probe(&issuer, &id, &secret).await;
-    assert_eq!((alive.liveness, alive.control), (Liveness::Alive, true));
-    assert!(alive.answer.starts_with("200 arn:aws:iam::") && alive.answer.ends_with(":user/app"));
-
-    issuer.disable(&user, &id).await.expect("disabled");
-    issuer.disable(&user, &id).await.expect("disabled already");
-    assert_eq!(active(&issuer, &user).await, [(id.clone(), false)]);
-    let dead = probe(&issuer, &id, &secret).await;
-    assert_eq!((dead.liveness, dead.control), (Liveness::Dead, true));
-    assert_eq!(dead.answer, "refused: InvalidClientTokenId");
-
-    issuer.enable(&user, &id).await.expect("enabled");
-    issuer.enable(&user, &id).await.expect("enabled already");
-    assert_eq!(probe(&issuer, &id, &secret).await.liveness, Liveness::Alive);
-
-    issuer.delete(&user, &id).await.expect("deleted");
-    issuer.delete(&user, &id).await.expect("deleted already");
-    assert_eq!(active(&issuer, &user).await, []);
-    let dead = probe(&issuer, &id, &secret).await;
-    assert_eq!((dead.liveness, dead.control), (Liveness::Dead, true));
-}
-
-#[tokio::test]
-async fn a_living_key_with_a_wrong_secret_is_not_called_dead() {
-    let peer = support::ministack().await;
-    let user = make_user(&peer.connection().await, "app").await;
-    let issuer = issuer(&peer).await;
-    let minted = mint(&issuer, &user).await;
-    let wrong = Secret::from("wrongwrongwrongwrongwrongwrongwrongwrong");
-    let wrong = probe(&issuer, &minted.id, &wrong).await;
-    assert_eq!((wrong.liveness, wrong.control), (Liveness::Unknown, true));
-    assert_eq!(wrong.answer, "refused: SignatureDoesNotMatch");
-}
-
-#[tokio::test]
 async fn a_temporary_key_without_its_token_is_not_called_dead() {
     let peer = support::ministack().await;
     let connection = peer.connection().await;
@@ -115,14 +74,6 @@ async fn a_temporary_key_without_its_token_is_not_called_dead() {
 }
 
 #[tokio::test]
-async fn without_its_id_a_key_is_not_presented() {
-    let peer = support::ministack().await;
-    let issuer = issuer(&peer).await;
-    let probe = issuer.probe(&KeyMaterial { id: None, secret: Secret::from("secret") }).await;
-    assert_eq!((probe.liveness, probe.control), (Liveness::Unknown, false));
-}
-
-#[tokio::test]
 async fn where_everybody_is_let_in_nothing_is_called_dead() {
     let peer = support::moto().await;
     let user = make_user(&peer.connection().await, "app").await;
@@ -136,21 +87,6 @@ async fn where_everybody_is_let_in_nothing_is_called_dead() {
     issuer.delete(&user, &id).await.expect("deleted");
     let deleted = probe(&issuer, &id, &secret).await;
     assert!(!deleted.control && deleted.liveness != Liveness::Dead, "{deleted:?}");
-}
-
-#[tokio::test]
-async fn a_third_key_finds_no_slot() {
-    let peer = support::moto().await;
-    let user = make_user(&peer.connection().await, "app").await;
-    let issuer = issuer(&peer).await;
-    assert_eq!(issuer.sheet().slots, Some(2));
-    let (first, _) = (mint(&issuer, &user).await, mint(&issuer, &user).await);
-    let fault = issuer.mint(&request(&user)).await.expect_err("refused");
-    assert_eq!(fault.kind, FaultKind::SlotsFull, "{fault}");
-    assert_eq!(active(&issuer, &user).await.len(), 2);
-    issuer.delete(&user, &first.id).await.expect("deleted");
-    issuer.delete(&user, &first.id).await.expect("deleted already");
-    mint(&issuer, &user).await;
 }
 
 #[tokio::test]
@@ -170,32 +106,6 @@ async fn who_is_not_there_is_not_found() {
     // Not as AWS: ministack lists no keys for a user that it does not have.
     let ministack = support::ministack().await;
     assert_eq!(issuer(&ministack).await.list(&nobody).await, Ok(vec![]));
-}
-
-#[tokio::test]
-async fn a_cut_user_is_denied_but_its_key_is_not_dead_and_uncut_restores() {
-    let peer = support::ministack().await;
-    let connection = peer.connection().await;
-    let user = make_user(&connection, "app").await;
-    allow(&connection, "app", r#""iam:*""#).await;
-    let issuer = issuer(&peer).await;
-    let Minted { id, secret } = mint(&issuer, &user).await;
-    let own = IamIssuer::new(peer.connection_as(id.as_str(), &secret).await);
-    own.list(&user).await.expect("allowed");
-
-    issuer.cut(&user).await.expect("cut");
-    issuer.cut(&user).await.expect("cut already");
-    assert_eq!(own.list(&user).await.expect_err("cut").kind, FaultKind::Denied);
-    assert_eq!(own.uncut(&user).await.expect_err("cut").kind, FaultKind::Denied);
-    let probe = probe(&issuer, &id, &secret).await;
-    assert_eq!((probe.liveness, probe.control), (Liveness::Alive, true));
-
-    issuer.uncut(&user).await.expect("uncut");
-    issuer.uncut(&user).await.expect("uncut already");
-    own.list(&user).await.expect("allowed again");
-    let left = root(&connection).list_user_policies().user_name("app").send().await;
-    let left = left.expect("policies").policy_names;
-    assert!(left == ["own"] && CUT_POLICY != "own", "{left:?}");
 }
 
 #[tokio::test]
@@ -235,43 +145,6 @@ async fn the_last_use_of_a_key_is_told() {
     let listed = issuer.list(&user).await.expect("a list");
     let told = |id: &KeyId| listed.iter().find(|key| key.id == *id).expect("listed").last_used;
     assert_eq!((told(&used.id), told(&unused.id)), (Some(at), None));
-}
-
-#[tokio::test]
-async fn users_that_cannot_be_looked_at_are_named() {
-    let peer = support::ministack().await;
-    let connection = peer.connection().await;
-    let owner = issuer(&peer).await;
-    for name in ["hidden", "visible", "without-keys"] {
-        let user = make_user(&connection, name).await;
-        if name != "without-keys" {
-            mint(&owner, &user).await;
-        }
-    }
-    let policy = r#"{"Version":"2012-10-17","Statement":[
-        {"Effect":"Allow","Action":["iam:ListUsers","iam:ListAccessKeys","iam:GetAccessKeyLastUsed"],"Resource":"*"},
-        {"Effect":"Deny","Action":"iam:ListAccessKeys","Resource":"arn:aws:iam::*:user/hidden"}]}"#;
-    let auditor = IamIssuer::new(peer.user("auditor", policy).await);
-    let (lists, unread) = auditor.survey().await.expect("a survey");
-    let names: Vec<_> = lists.iter().map(|(principal, _)| principal.as_str()).collect();
-    assert_eq!(names, ["user/auditor", "user/visible", "user/without-keys"]);
-    assert_eq!(unread.len(), 1, "{unread:?}");
-    assert_eq!((unread[0].0.as_str(), unread[0].1.kind), ("user/hidden", FaultKind::Denied));
-    // What needs every key refuses to go on with less.
-    let fault = auditor.list_all().await.expect_err("not all");
-    assert!(fault.kind == FaultKind::Denied && fault.detail.contains("user/hidden"), "{fault}");
-}
-
-#[tokio::test]
-async fn a_key_whose_last_use_is_hidden_is_not_taken_for_unused() {
-    let peer = support::ministack().await;
-    let user = make_user(&peer.connection().await, "app").await;
-    let minted = mint(&issuer(&peer).await, &user).await;
-    let policy = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:ListUsers","iam:ListAccessKeys"],"Resource":"*"}]}"#;
-    let auditor = IamIssuer::new(peer.user("auditor", policy).await);
-    let fault = auditor.list(&user).await.expect_err("refused");
-    assert_eq!(fault.kind, FaultKind::Denied);
-    assert!(fault.detail.starts_with(&format!("last use of {}", minted.id)), "{fault}");
 }
 
 #[tokio::test]

@@ -17,7 +17,13 @@ impl<'a> Arn<'a> {
         let ["arn", partition, service, region, account, resource] = parts[..] else {
             return None;
         };
-        Some(Self { partition, service, region, account, resource })
+        Some(Self {
+            partition,
+            service,
+            region,
+            account,
+            resource,
+        })
     }
 
     /// `ArnLike`: each part is compared by itself; `*` is any characters, `?` is one.
@@ -42,7 +48,11 @@ pub(crate) fn role(arn: &str) -> Option<&str> {
 
 /// The role's name, if the ARN is that of a session of one.
 pub(crate) fn session_role(arn: &str) -> Option<&str> {
-    Arn::parse(arn)?.resource.strip_prefix("assumed-role/")?.split('/').next()
+    Arn::parse(arn)?
+        .resource
+        .strip_prefix("assumed-role/")?
+        .split('/')
+        .next()
 }
 
 /// The name behind the path.

@@ -132,7 +132,11 @@ fn scp(form: Form, allow: &[String]) -> Result<String, DocumentError> {
     }
     let text = policy(&statements);
     let length = text.chars().count();
-    if length > SCP_LIMIT { Err(DocumentError::TooLong(length)) } else { Ok(text) }
+    if length > SCP_LIMIT {
+        Err(DocumentError::TooLong(length))
+    } else {
+        Ok(text)
+    }
 }
 
 /// Grants on keys of encryption, but for those that AWS's own services ask for on behalf of a
@@ -175,19 +179,31 @@ mod tests {
 
     fn written(form: Form, allow: &[&str]) -> Result<Value, DocumentError> {
         let allow = allow.iter().map(ToString::to_string).collect();
-        let text = of(&Measure::Scp { target: "1".into(), form, allow })?.expect("a policy");
+        let text = of(&Measure::Scp {
+            target: "1".into(),
+            form,
+            allow,
+        })?
+        .expect("a policy");
         assert!(text.len() <= SCP_LIMIT);
         Ok(serde_json::from_str(&text).expect("JSON"))
     }
 
     #[test]
     fn a_policy_that_locks_everybody_out_is_not_written() {
-        assert_eq!(written(Form::DenyAll, &[]), Err(DocumentError::NobodyAllowed));
+        assert_eq!(
+            written(Form::DenyAll, &[]),
+            Err(DocumentError::NobodyAllowed)
+        );
     }
 
     #[test]
     fn an_entry_that_could_never_match_is_told() {
-        for wrong in ["BreakGlass", "*", "arn:aws:sts::1:assumed-role/BreakGlass/*"] {
+        for wrong in [
+            "BreakGlass",
+            "*",
+            "arn:aws:sts::1:assumed-role/BreakGlass/*",
+        ] {
             let refused = written(Form::DenyAll, &[RESPONDER, wrong]);
             assert_eq!(refused, Err(DocumentError::NoPrincipal(wrong.into())));
         }
@@ -210,10 +226,15 @@ mod tests {
     #[test]
     fn deny_writes_leaves_what_production_lives_on() {
         let policy = written(Form::DenyWrites, &[RESPONDER]).expect("fits");
-        let actions = policy["Statement"][0]["Action"].as_array().expect("actions").clone();
+        let actions = policy["Statement"][0]["Action"]
+            .as_array()
+            .expect("actions")
+            .clone();
         let denies = |action: &str| {
             actions.iter().filter_map(Value::as_str).any(|pattern| {
-                pattern.strip_suffix('*').map_or(pattern == action, |head| action.starts_with(head))
+                pattern
+                    .strip_suffix('*')
+                    .map_or(pattern == action, |head| action.starts_with(head))
             })
         };
         for needed in [
@@ -230,7 +251,11 @@ mod tests {
         ] {
             assert!(!denies(needed), "{needed}");
         }
-        for wanted in ["iam:CreateAccessKey", "cloudtrail:StopLogging", "lambda:UpdateFunctionCode"] {
+        for wanted in [
+            "iam:CreateAccessKey",
+            "cloudtrail:StopLogging",
+            "lambda:UpdateFunctionCode",
+        ] {
             assert!(denies(wanted), "{wanted}");
         }
     }
@@ -238,7 +263,10 @@ mod tests {
     #[test]
     fn a_list_of_responders_that_does_not_fit_is_told() {
         let allow = vec!["arn:aws:iam::111122223333:role/some-long-name"; 200];
-        assert!(matches!(written(Form::DenyAll, &allow), Err(DocumentError::TooLong(_))));
+        assert!(matches!(
+            written(Form::DenyAll, &allow),
+            Err(DocumentError::TooLong(_))
+        ));
     }
 
     #[test]
@@ -251,7 +279,12 @@ mod tests {
                 role: Role("r".into()),
                 issued_before: now.parse().expect("a time"),
             };
-            assert!(of(&measure).expect("written").expect("a policy").contains(before));
+            assert!(
+                of(&measure)
+                    .expect("written")
+                    .expect("a policy")
+                    .contains(before)
+            );
         }
     }
 }

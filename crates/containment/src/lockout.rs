@@ -55,15 +55,23 @@ fn lets_through(pattern: &str, responder: &str) -> bool {
     let (Some(pattern), Some(found)) = (Arn::parse(pattern), Arn::parse(responder)) else {
         return false;
     };
-    let Some(role) = arn::session_role(responder) else { return pattern.like(&found) };
-    resources(role, pattern.resource)
-        .iter()
-        .any(|resource| pattern.like(&Arn { service: "iam", resource, ..found }))
+    let Some(role) = arn::session_role(responder) else {
+        return pattern.like(&found);
+    };
+    resources(role, pattern.resource).iter().any(|resource| {
+        pattern.like(&Arn {
+            service: "iam",
+            resource,
+            ..found
+        })
+    })
 }
 
 /// What the role behind a session can be called, in the words of a pattern.
 fn resources(role: &str, pattern: &str) -> Vec<String> {
-    let path = pattern.strip_prefix("role/").and_then(|path| path.rsplit_once('/'));
+    let path = pattern
+        .strip_prefix("role/")
+        .and_then(|path| path.rsplit_once('/'));
     let path = path.map(|(path, _)| format!("{path}/"));
     let (usual, path) = if role.starts_with(SSO_ROLE) {
         (SSO_PATH, path.filter(|path| path.starts_with(SSO_PATH)))
@@ -71,7 +79,11 @@ fn resources(role: &str, pattern: &str) -> Vec<String> {
         ("", path)
     };
     let paths = [Some(usual.to_string()), path];
-    paths.iter().flatten().map(|path| format!("role/{path}{role}")).collect()
+    paths
+        .iter()
+        .flatten()
+        .map(|path| format!("role/{path}{role}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -83,7 +95,11 @@ mod tests {
     const SSO: &str = "arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Ops_0a1b/alice";
 
     fn scp_on(target: &str, allow: &str) -> Measure {
-        Measure::Scp { target: target.into(), form: Form::DenyAll, allow: vec![allow.into()] }
+        Measure::Scp {
+            target: target.into(),
+            form: Form::DenyAll,
+            allow: vec![allow.into()],
+        }
     }
 
     fn passes(allow: &str, responder: &str) -> bool {
@@ -101,7 +117,10 @@ mod tests {
 
     #[test]
     fn a_sessions_own_arn_on_the_list_allows_nobody() {
-        assert!(!passes("arn:aws:sts::111122223333:assumed-role/BreakGlass/*", SESSION));
+        assert!(!passes(
+            "arn:aws:sts::111122223333:assumed-role/BreakGlass/*",
+            SESSION
+        ));
     }
 
     #[test]
@@ -123,8 +142,20 @@ mod tests {
 
     #[test]
     fn a_policy_on_another_account_denies_nobody_here() {
-        assert!(check(&scp_on("444455556666", "arn:aws:iam::*:role/Other"), SESSION).is_ok());
-        assert!(check(&scp_on("ou-ab12-cd34", "arn:aws:iam::*:role/Other"), SESSION).is_err());
+        assert!(
+            check(
+                &scp_on("444455556666", "arn:aws:iam::*:role/Other"),
+                SESSION
+            )
+            .is_ok()
+        );
+        assert!(
+            check(
+                &scp_on("ou-ab12-cd34", "arn:aws:iam::*:role/Other"),
+                SESSION
+            )
+            .is_err()
+        );
         assert!(check(&scp_on("r-ab12", "arn:aws:iam::*:role/Other"), SESSION).is_err());
     }
 
@@ -133,7 +164,10 @@ mod tests {
         let bob = "arn:aws:iam::111122223333:user/ops/bob";
         for own in ["bob", "Bob"] {
             assert!(check(&Measure::DenyUser { user: own.into() }, bob).is_err());
-            let disable = Measure::DisableKey { user: own.into(), key: "AKIA1".into() };
+            let disable = Measure::DisableKey {
+                user: own.into(),
+                key: "AKIA1".into(),
+            };
             assert!(check(&disable, bob).is_err());
         }
         assert!(check(&Measure::DenyUser { user: "eve".into() }, bob).is_ok());
@@ -174,5 +208,4 @@ mod tests {
         assert!(refused.to_string().contains("AKIAEXAMPLE") && refused.to_string().contains(bob));
         assert!(check(&disable("ops"), bob).is_ok());
     }
-
 }

@@ -66,6 +66,23 @@ impl Measure {
         }
     }
 
+    /// A revocation of every session issued before the second after `now`; other measures
+    /// are as they were. Policies compare whole seconds.
+    #[must_use]
+    pub fn revoking_until(self, now: Timestamp) -> Self {
+        match self {
+            Self::RevokeSessions { role, .. } => {
+                let next = jiff::SignedDuration::from_secs(1);
+                let issued_before = now.checked_add(next).unwrap_or(now);
+                Self::RevokeSessions {
+                    role,
+                    issued_before,
+                }
+            }
+            other => other,
+        }
+    }
+
     /// Seconds until it binds everywhere, as observed by others for IAM (3 to 4 s).
     pub fn propagation_s(&self) -> u32 {
         match self {

@@ -93,10 +93,7 @@ fn thief_keys(state: &State) -> BTreeSet<(String, String)> {
 }
 
 /// Long-lived keys of the thief's that no list has; ids of theirs begin with `AKIA`.
-fn unlisted_keys<'a>(
-    state: &'a State,
-    listed: &BTreeSet<(String, String)>,
-) -> BTreeSet<&'a str> {
+fn unlisted_keys<'a>(state: &'a State, listed: &BTreeSet<(String, String)>) -> BTreeSet<&'a str> {
     let used = state.actors.iter().flat_map(|actor| &actor.keys);
     used.chain(state.planted.keys())
         .map(relatch_case::KeyId::as_str)
@@ -187,8 +184,14 @@ mod tests {
             ("bystander", &[("AKIABYSTANDER", true)]),
         ];
         let mut state = state(&users, vec![thief(&["AKIASTOLEN"], &[])]);
-        state.planted.insert(KeyId::from("AKIAPLANTED"), "event".into());
-        let scp = ("111122223333".to_string(), Form::DenyWrites, vec!["arn".to_string()]);
+        state
+            .planted
+            .insert(KeyId::from("AKIAPLANTED"), "event".into());
+        let scp = (
+            "111122223333".to_string(),
+            Form::DenyWrites,
+            vec!["arn".to_string()],
+        );
         let proposal = propose(&state, Some(scp), false, NOW);
         assert_eq!(
             ids(&proposal),
@@ -210,14 +213,21 @@ mod tests {
         ];
         let thief = thief(&["AKIAA", "AKIAC", "AKIAE", "AKIAF"], &[]);
         let denied = propose(&state(&users, vec![thief]), None, true, NOW);
-        let denied: Vec<_> =
-            ids(&denied).into_iter().filter(|id| id.starts_with("deny-user")).collect();
+        let denied: Vec<_> = ids(&denied)
+            .into_iter()
+            .filter(|id| id.starts_with("deny-user"))
+            .collect();
         assert_eq!(denied, ["deny-user/both", "deny-user/idle"]);
     }
 
     #[test]
     fn a_key_that_no_list_has_is_told() {
-        let proposal = propose(&state(&[], vec![thief(&["AKIAGONE", "ASIATEMP"], &[])]), None, false, NOW);
+        let proposal = propose(
+            &state(&[], vec![thief(&["AKIAGONE", "ASIATEMP"], &[])]),
+            None,
+            false,
+            NOW,
+        );
         assert_eq!(proposal.missing.len(), 2);
         assert!(proposal.missing[1].starts_with("key AKIAGONE:"));
     }

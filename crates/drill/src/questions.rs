@@ -10,7 +10,7 @@ use crate::consumers::{ConsumerStats, Running};
 use crate::error::RangeError;
 use crate::issuers::{IssuedKey, KeyStatus};
 use crate::range::Range;
-use crate::scenario::{IssuerKind, Place};
+use crate::scenario::{IssuerKind, Place, Store};
 use crate::truth::{LiveKey, Stats, Truth, TruthCredential};
 
 impl Range {
@@ -29,10 +29,11 @@ impl Range {
                 group: credential.group.to_owned(),
                 places: credential.places.clone(),
                 consumers: self.users_of(credential.name, credential.issuer),
+                // Listing functions gives out the environment of each, so every one counts.
                 read_by_attacker: credential
                     .places
                     .iter()
-                    .any(|place| self.scenario.reads(place)),
+                    .any(|place| place.store == Store::Lambda || self.scenario.reads(place)),
                 out_of_quota: credential.out_of_quota,
                 value: minted.value.clone(),
             })

@@ -79,13 +79,6 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away.
-    pub(crate) fn finish(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
-
     fn message(&self, text: String) {
         if let Some(bar) = &self.bar {
             bar.set_message(relatch_secret::redact::printable_text(&text));

@@ -28,6 +28,7 @@ pub(super) struct Standing {
     /// The ids of all service control policies attached to the target.
     attached: Vec<String>,
     /// The text of the policy with our name, if there was one.
+    #[serde(deserialize_with = "Option::deserialize")]
     content: Option<String>,
     /// Whether that was attached to the target.
     ours_attached: bool,

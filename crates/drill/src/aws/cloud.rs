@@ -17,6 +17,8 @@ use crate::error::RangeError;
 /// process, which is why the range's account is a constant.
 pub(crate) struct Cloud {
     pub(crate) iam: winterbaume_iam::IamService,
+    /// One change of identities at a time: renaming a new key replaces the whole state.
+    changing: tokio::sync::Mutex<()>,
     sts: winterbaume_sts::StsService,
     secrets: winterbaume_secretsmanager::SecretsManagerService,
     ssm: winterbaume_ssm::SsmService,
@@ -31,6 +33,7 @@ impl Cloud {
         winterbaume_core::set_default_account_id(ACCOUNT);
         Self {
             iam: winterbaume_iam::IamService::new(),
+            changing: tokio::sync::Mutex::default(),
             sts: winterbaume_sts::StsService::new(),
             secrets: winterbaume_secretsmanager::SecretsManagerService::new(),
             ssm: winterbaume_ssm::SsmService::new(),
@@ -66,7 +69,7 @@ impl Cloud {
             body,
         };
         match service {
-            Service::Iam => self.iam.handle(request).await,
+            Service::Iam => self.identity_call(request).await,
             Service::Sts => self.sts.handle(request).await,
             Service::SecretsManager => self.secrets.handle(request).await,
             Service::Ssm => self.ssm.handle(request).await,
@@ -75,6 +78,31 @@ impl Cloud {
             Service::S3 => self.s3.handle(request).await,
             Service::CloudTrail => self.cloudtrail.handle(request).await,
         }
+    }
+
+    /// A call to IAM. The emulator gives new access keys ids with small letters, which AWS
+    /// never does and no detector takes for one: a new key gets an id of AWS's own form.
+    async fn identity_call(&self, request: MockRequest) -> MockResponse {
+        let _one_at_a_time = self.changing.lock().await;
+        let creates = holds_pair(&request.body, b"Action=CreateAccessKey");
+        let mut answer = self.iam.handle(request).await;
+        if !creates || answer.status != 200 {
+            return answer;
+        }
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let Some(old) = between(&text, "<AccessKeyId>", "</AccessKeyId>").map(str::to_owned) else {
+            return answer;
+        };
+        let new = crate::random::aws_id("AKIA", 16);
+        let mut view = self.iam.snapshot(ACCOUNT, HOME_REGION).await;
+        if let Some(mut key) = view.access_keys.remove(&old) {
+            key.access_key_id.clone_from(&new);
+            view.access_keys.insert(new.clone(), key);
+            if self.iam.restore(ACCOUNT, HOME_REGION, view).await.is_ok() {
+                answer.body = text.replace(&old, &new).into();
+            }
+        }
+        answer
     }
 
     /// A JSON call on the admin path.
@@ -152,4 +180,16 @@ pub(crate) fn xml_text<'a>(xml: &'a str, tag: &str) -> Option<&'a str> {
 /// Form parameters of a query request.
 pub(crate) fn form(body: &[u8]) -> HashMap<String, String> {
     winterbaume_core::parse_query_string(&String::from_utf8_lossy(body))
+}
+
+/// Whether a form body holds this pair.
+fn holds_pair(body: &[u8], pair: &[u8]) -> bool {
+    body.split(|byte| *byte == b'&').any(|found| found == pair)
+}
+
+/// The text between two marks.
+fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
+    let start = text.find(from)? + from.len();
+    let end = text[start..].find(to)? + start;
+    Some(&text[start..end])
 }

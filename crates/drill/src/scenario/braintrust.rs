@@ -235,12 +235,7 @@ const CUSTOM: &[Row] = &[
 ];
 
 const IAM: &[Row] = &[
-    (
-        "ci-deployer",
-        "ci-deployer",
-        &[file("ci/.env", "")],
-        &[],
-    ),
+    ("ci-deployer", "ci-deployer", &[file("ci/.env", "")], &[]),
     (
         "backup-runner",
         "backup-runner",

@@ -104,3 +104,22 @@ async fn a_journal_that_fails_stops_the_run_and_the_next_one_goes_on() {
         drop(Arc::clone(&kill));
     }
 }
+
+/// A key that was sealed before the crash is taken up again and not made anew.
+#[tokio::test(start_paused = true)]
+async fn a_key_in_custody_survives_the_crash() {
+    let mut at = 1;
+    loop {
+        let setting = Setting::one("named", 0);
+        setting.begin(&quick()).await;
+        let kill = Kill::at(at, Moment::Before);
+        if setting.run_until_killed(&kill).await.is_some() {
+            break;
+        }
+        setting.resume_to_the_end().await;
+        assert_eq!(setting.model.effects("mint"), 1, "killed at append {at}");
+        setting.model.assert_all_is_well();
+        at += 1;
+    }
+    assert!(at > 15, "{at}");
+}

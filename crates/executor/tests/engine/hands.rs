@@ -288,3 +288,29 @@ async fn two_runs_of_one_engine_do_not_fight() {
         Err(EngineError::Journal(JournalError::Held { .. }))
     ));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_approved_meanwhile_is_carried_out_by_the_same_run() {
+    let setting = begun(Setting::five()).await;
+    let planner = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let policy = Policy {
+            soak_s: 20,
+            ..quick()
+        };
+        let plan = make(&setting.state(), &policy, &Options::default()).expect("plan");
+        let hash = plan.hash().expect("hash");
+        let recorded = Fact::PlanRecorded {
+            hash: hash.clone(),
+            plan: Box::new(plan),
+        };
+        let by = "somebody".to_string();
+        let ledger = setting.ledger("planner", &Kill::never());
+        let facts = vec![recorded, Fact::PlanApproved { hash, by }];
+        ledger.record(setting.clock.now(), facts).expect("recorded");
+    };
+    let run = tokio::time::timeout(Duration::from_mins(5), setting.run());
+    let (ended, ()) = tokio::join!(run, planner);
+    assert_eq!(ended.expect("in time").expect("run"), Ended::Finished);
+    setting.model.assert_all_is_well();
+}

@@ -180,43 +180,35 @@ fn text(proposal: &Proposal) -> String {
     out
 }
 
-/// Takes measures, the snapshot of each recorded before it is taken.
+/// Takes measures, the snapshot of each recorded before it is taken. Sessions are revoked
+/// last, once the keys that could open new ones no longer bind: a session that is opened in
+/// between would outlive its revocation.
 pub(crate) async fn apply(
     app: &App,
     case: &OpenCase,
     aws: &AwsSide,
     measures: &[Measure],
 ) -> Result<(), CommandError> {
-    let cloud = aws.cloud();
+    let revokes = |measure: &&Measure| matches!(measure, Measure::RevokeSessions { .. });
     let mut failed = 0usize;
-    for measure in measures {
-        let id = measure.id();
-        let snapshot = match cloud.snapshot(measure).await {
-            Ok(snapshot) => snapshot,
-            Err(fault) => {
-                app.printer.note(&format!("! {id}: not taken: {fault}"));
-                failed += 1;
-                continue;
-            }
-        };
-        let fact = Fact::MeasureIntended {
-            id: id.clone(),
-            measure: serde_json::to_value(measure)?,
-            snapshot,
-        };
-        case.ledger.record(app.now(), vec![fact])?;
-        let fact = match cloud.apply(measure).await {
-            Ok(()) => Fact::MeasureApplied { id: id.clone() },
-            Err(fault) => {
-                app.printer.note(&format!("! {id}: {fault}"));
-                failed += 1;
-                Fact::MeasureFailed {
-                    id: id.clone(),
-                    fault,
-                }
-            }
-        };
-        case.ledger.record(app.now(), vec![fact])?;
+    for measure in measures.iter().filter(|measure| !revokes(measure)) {
+        failed += usize::from(!take(app, case, &aws.cloud(), measure).await?);
+    }
+    let last: Vec<&Measure> = measures.iter().filter(revokes).collect();
+    if !last.is_empty() {
+        let wait = measures
+            .iter()
+            .map(Measure::propagation_s)
+            .max()
+            .unwrap_or(0);
+        app.printer.note(&format!(
+            "waiting {wait} s until the measures bind, then revoking sessions"
+        ));
+        tokio::time::sleep(Duration::from_secs(u64::from(wait))).await;
+    }
+    for measure in last {
+        let measure = measure.clone().revoking_until(app.now());
+        failed += usize::from(!take(app, case, &aws.cloud(), &measure).await?);
     }
     if failed == 0 {
         return Ok(());
@@ -225,6 +217,39 @@ pub(crate) async fn apply(
         Kind::Incomplete,
         format!("{} not taken", count(failed, "measure")),
     ))
+}
+
+/// Takes one measure; says whether it was taken.
+async fn take(
+    app: &App,
+    case: &OpenCase,
+    cloud: &relatch_aws::AwsCloud,
+    measure: &Measure,
+) -> Result<bool, CommandError> {
+    let id = measure.id();
+    let snapshot = match cloud.snapshot(measure).await {
+        Ok(snapshot) => snapshot,
+        Err(fault) => {
+            app.printer.note(&format!("! {id}: not taken: {fault}"));
+            return Ok(false);
+        }
+    };
+    let measure_json = serde_json::to_value(measure)?;
+    let fact = Fact::MeasureIntended {
+        id: id.clone(),
+        measure: measure_json,
+        snapshot,
+    };
+    case.ledger.record(app.now(), vec![fact])?;
+    let (taken, fact) = match cloud.apply(measure).await {
+        Ok(()) => (true, Fact::MeasureApplied { id }),
+        Err(fault) => {
+            app.printer.note(&format!("! {id}: {fault}"));
+            (false, Fact::MeasureFailed { id, fault })
+        }
+    };
+    case.ledger.record(app.now(), vec![fact])?;
+    Ok(taken)
 }
 
 async fn verify_all(app: &App, case: &OpenCase, aws: &AwsSide) -> Result<(), CommandError> {

@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::commands::{apply, certificate, contain, inventory, report, tasks, triage, watch};
 use crate::error::{CommandError, Kind, OfKind};
 use crate::workspace::{NewCase, OpenCase};
-use crate::world::Outside;
+use crate::world::{AwsSide, Outside};
 
 /// Options of `drill`.
 #[derive(Debug, Args)]
@@ -129,6 +129,7 @@ async fn respond(
     let contained = Timestamp::now();
 
     phase("3-5 rotate: mint, roll out, watch, switch off, prove")?;
+    waive_own_key(&drill, &case, aws)?;
     plan(&drill, &case)?;
     let engine = apply::engine(&drill, &case, &outside, !app.printer.is_json() && !guided)?;
     apply::refuse_drift(&engine).await?;
@@ -210,6 +211,28 @@ async fn confirm(drill: &App, case: &OpenCase, outside: &Outside) -> Result<(), 
         drill.printer.note(&relatch_evidence::summary(&found));
     }
     Ok(())
+}
+
+/// The key that the response itself works with was made after the breach, on a clean machine:
+/// a decision with reason, owner and expiry, as for any key that is left as it is.
+fn waive_own_key(drill: &App, case: &OpenCase, aws: &AwsSide) -> Result<(), CommandError> {
+    let user = aws.identity.arn.rsplit('/').next().unwrap_or_default();
+    let own = relatch_case::Principal::new(format!("user/{user}"));
+    let expires = drill.now() + jiff::SignedDuration::from_hours(24 * 7);
+    let facts = case.ledger.with(|state| {
+        let mine = state
+            .credentials
+            .values()
+            .filter(|c| c.principal.as_ref() == Some(&own));
+        mine.map(|credential| relatch_case::Fact::Waived {
+            credential: credential.id.clone(),
+            because: "the response works with it; made after the breach".to_string(),
+            owner: drill.by.clone(),
+            expires,
+        })
+        .collect()
+    });
+    Ok(case.ledger.record(drill.now(), facts)?)
 }
 
 fn inventory_words(drill: &App, case: &OpenCase) {

@@ -161,7 +161,7 @@ async fn lost(range: &Range, truth: &Truth, live: &[LiveKey]) -> (usize, BTreeSe
         for place in &credential.places {
             match range.value_at(*place, credential.issuer).await {
                 Some(value) => {
-                    let lives = live.iter().any(|key| key.active && key.value == value);
+                    let lives = live.iter().any(|key| key.active && is_at(key, &value));
                     lost += usize::from(!lives && !credential.out_of_quota);
                     held.insert(value);
                 }
@@ -172,6 +172,11 @@ async fn lost(range: &Range, truth: &Truth, live: &[LiveKey]) -> (usize, BTreeSe
     (lost, held)
 }
 
+/// Whether a place that holds `value` (of access keys the id) holds this key.
+fn is_at(key: &LiveKey, value: &str) -> bool {
+    key.value == value || key.id == value
+}
+
 /// Live keys that stand in no place and belong to nobody of the range's own staff.
 fn orphans(live: &[LiveKey], held: &BTreeSet<String>, range: &Range) -> usize {
     let staff = [
@@ -179,7 +184,8 @@ fn orphans(live: &[LiveKey], held: &BTreeSet<String>, range: &Range) -> usize {
         &range.management_credentials().id,
     ];
     live.iter()
-        .filter(|key| key.active && !held.contains(&key.value) && !staff.contains(&&key.id))
+        .filter(|key| key.active && !staff.contains(&&key.id))
+        .filter(|key| !held.iter().any(|value| is_at(key, value)))
         .count()
 }
 
