@@ -11,13 +11,15 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_types::SdkConfig;
 use relatch_case::Fault;
 use relatch_secret::Secret;
 
 use crate::error::fault_of_read;
 
-/// Retries of a read; a mutating call has none.
+/// Tries of a read, with growing pauses; a call that changes something has one. Not the SDK's
+/// adaptive mode: a single throttled answer would hold up every later read for half a minute.
 const READ_ATTEMPTS: u32 = 6;
 
 /// How long one request may take, unless the options say otherwise.
@@ -81,7 +83,7 @@ impl Connection {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http(local, None))
             .timeout_config(timeouts)
-            .retry_config(RetryConfig::adaptive().with_max_attempts(READ_ATTEMPTS))
+            .retry_config(RetryConfig::standard().with_max_attempts(READ_ATTEMPTS))
             .app_name(app_name());
         if let Some(profile) = &options.profile {
             loader = loader.profile_name(profile);
@@ -119,7 +121,7 @@ impl Connection {
             .build()
     }
 
-    /// For reads in a region: throttling and passing faults are retried, adaptively.
+    /// For reads in a region: throttling and passing faults are retried.
     pub fn read_config(&self, region: &str) -> SdkConfig {
         let builder = self.config.clone().into_builder();
         if region.is_empty() {
@@ -145,7 +147,16 @@ impl Connection {
 
     /// Who the calls are made as (`sts:GetCallerIdentity`, which needs no permission).
     pub async fn identity(&self) -> Result<Identity, Fault> {
-        let sts = aws_sdk_sts::Client::new(&self.read_config(""));
+        self.identity_in("").await
+    }
+
+    /// Who we are where keys are presented ([`Self::as_key`]).
+    pub(crate) async fn identity_where_presented(&self) -> Result<Identity, Fault> {
+        self.identity_in(always_on(&self.region())).await
+    }
+
+    async fn identity_in(&self, region: &str) -> Result<Identity, Fault> {
+        let sts = aws_sdk_sts::Client::new(&self.read_config(region));
         let answer = sts.get_caller_identity().send().await.map_err(fault_of_read)?;
         Ok(Identity {
             account: answer.account.unwrap_or_default(),
@@ -194,7 +205,7 @@ fn http(local: bool, idle: Option<usize>) -> SharedHttpClient {
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .proxy_config(proxies);
         connector.set_connector_settings(settings.cloned());
-        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
         if let Some(idle) = idle {
             connector = connector.pool_max_idle_per_host(idle);
         }

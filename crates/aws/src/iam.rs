@@ -108,8 +108,7 @@ impl IamIssuer {
     }
 
     /// Whether refusals mean something here: a made-up key is refused as definitely as a dead
-    /// one, and our own credentials are not. In a region that is not enabled for an account
-    /// AWS calls its living keys invalid tokens as well.
+    /// one, and our own credentials are not (whatever answers there may refuse everybody).
     async fn control(&self) -> Result<(), &'static str> {
         let held = *self.control.lock().unwrap_or_else(PoisonError::into_inner);
         if held.is_some_and(|at| at.elapsed() < CONTROL_LASTS) {
@@ -119,7 +118,7 @@ impl IamIssuer {
         if self.present(MADE_UP_ID, &made_up).await.0 != Liveness::Dead {
             return Err("a made-up key is not refused like that");
         }
-        if self.connection.identity().await.is_err() {
+        if self.connection.identity_where_presented().await.is_err() {
             return Err("our own credentials are refused there as well");
         }
         *self.control.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());

@@ -1,15 +1,17 @@
-//! Access keys, against ministack (which refuses what AWS refuses) and moto (which has the
-//! cap of two keys, pages and real last use, and refuses nobody).
+//! Access keys: who is asked and what is shown, against ministack (which refuses what AWS
+//! refuses) and moto (which refuses nobody).
 
 mod support;
+mod wire;
 
 use aws_sdk_iam::Client;
-use relatch_aws::{CUT_POLICY, Connection, IamIssuer};
-use relatch_case::model::{Liveness, Probe, ProbeKind};
+use relatch_aws::{Connection, IamIssuer};
+use relatch_case::model::{IssuedKey, Liveness, Probe, ProbeKind};
 use relatch_case::{FaultKind, KeyId, Principal};
 use relatch_issuers::{Issuer, KeyMaterial, MintRequest, Minted};
 use relatch_secret::Secret;
 use support::{Peer, REGION};
+use wire::{Wire, keys, never_used, refusal, users};
 
 fn root(connection: &Connection) -> Client {
     Client::new(&connection.write_config(REGION))
@@ -18,15 +20,6 @@ fn root(connection: &Connection) -> Client {
 async fn make_user(connection: &Connection, name: &str) -> Principal {
     root(connection).create_user().user_name(name).send().await.expect("a user");
     Principal::new(format!("user/{name}"))
-}
-
-/// Allows a user some actions on everything.
-async fn allow(connection: &Connection, name: &str, actions: &str) {
-    let policy = format!(
-        r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":[{actions}],"Resource":"*"}}]}}"#
-    );
-    let put = root(connection).put_user_policy().user_name(name).policy_name("own");
-    put.policy_document(policy).send().await.expect("a policy");
 }
 
 async fn issuer(peer: &Peer) -> IamIssuer {
@@ -45,11 +38,6 @@ async fn probe(issuer: &IamIssuer, id: &KeyId, secret: &Secret) -> Probe {
     let probe = issuer.probe(&KeyMaterial { id: Some(id.clone()), secret: secret.clone() }).await;
     assert_eq!(probe.how, ProbeKind::Presented);
     probe
-}
-
-async fn active(issuer: &IamIssuer, principal: &Principal) -> Vec<(KeyId, bool)> {
-    let keys = issuer.list(principal).await.expect("a list");
-    keys.into_iter().map(|key| (key.id, key.active)).collect()
 }
 
 #[tokio::test]
@@ -108,26 +96,37 @@ async fn who_is_not_there_is_not_found() {
     assert_eq!(issuer(&ministack).await.list(&nobody).await, Ok(vec![]));
 }
 
+/// No emulator here pages users or keys by itself: the pages are written out.
 #[tokio::test]
-async fn users_are_paged_to_the_end() {
-    let peer = support::moto().await;
-    let connection = peer.connection().await;
-    let issuer = issuer(&peer).await;
-    for n in 0..113 {
-        let user = make_user(&connection, &format!("u{n:03}")).await;
-        if n % 50 == 0 {
-            mint(&issuer, &user).await;
-        }
-    }
-    let page = root(&connection).list_users().send().await.expect("a page");
-    assert!(page.is_truncated && page.users.len() < 113, "one page holds them all");
+async fn users_and_keys_are_paged_to_the_end() {
+    let wire = Wire::by(|_, request| match request {
+        text if text.contains("Action=GetAccessKeyLastUsed") => never_used(),
+        text if text.contains("Action=ListUsers") && text.contains("Marker=third") => users(&["c"], None),
+        text if text.contains("Action=ListUsers") && text.contains("Marker=second") => users(&[], Some("third")),
+        text if text.contains("Action=ListUsers") => users(&["z", "a"], Some("second")),
+        text if text.contains("UserName=c") && text.contains("Marker=more") => keys(&["AKIA1"], None),
+        text if text.contains("UserName=c") => keys(&["AKIA2"], Some("more")),
+        _ => keys(&[], None),
+    })
+    .await;
+    let issuer = IamIssuer::new(support::connection_to(&wire.endpoint).await);
     let lists = issuer.list_all().await.expect("all");
-    assert_eq!(lists.len(), 113);
-    assert!(lists.is_sorted_by_key(|(principal, _)| principal.clone()));
-    let with_keys: Vec<_> = lists.iter().filter(|(_, keys)| !keys.is_empty()).collect();
-    let names: Vec<_> = with_keys.iter().map(|(principal, _)| principal.as_str()).collect();
-    assert_eq!(names, ["user/u000", "user/u050", "user/u100"]);
-    assert!(with_keys.iter().all(|(_, keys)| keys[0].active && keys[0].created.is_some()));
+    let ids = |keys: &[IssuedKey]| keys.iter().map(|key| key.id.to_string()).collect::<Vec<_>>();
+    let lists: Vec<_> = lists.iter().map(|(user, keys)| (user.as_str(), ids(keys))).collect();
+    let two = vec!["AKIA1".to_string(), "AKIA2".to_string()];
+    assert_eq!(lists, [("user/a", vec![]), ("user/c", two), ("user/z", vec![])]);
+}
+
+#[tokio::test]
+async fn a_page_that_is_denied_is_no_end_of_the_list() {
+    let wire = Wire::by(|_, request| match request {
+        text if text.contains("Marker=second") => refusal(403, "AccessDenied"),
+        text if text.contains("Action=ListUsers") => users(&["a"], Some("second")),
+        _ => keys(&[], None),
+    })
+    .await;
+    let issuer = IamIssuer::new(support::connection_to(&wire.endpoint).await);
+    assert_eq!(issuer.survey().await.expect_err("half a list").kind, FaultKind::Denied);
 }
 
 #[tokio::test]

@@ -144,12 +144,9 @@ async fn a_change_after_another_gets_a_connection_of_its_own() {
 #[tokio::test]
 async fn reads_are_repeated_when_throttled_or_failed() {
     for passing in [refusal(400, "Throttling"), refusal(503, "ServiceUnavailable"), Answer::HangUp] {
-        let t = Instant::now();
-        eprintln!("{passing:?}");
         let wire = Wire::new(vec![passing.clone(), passing, no_keys()]).await;
         assert_eq!(issuer(&wire.endpoint).await.list(&user()).await, Ok(vec![]));
         assert_eq!(wire.seen(), 3);
-        eprintln!("{:?}", t.elapsed());
     }
 }
 

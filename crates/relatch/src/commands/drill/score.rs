@@ -74,7 +74,7 @@ pub(crate) async fn score(
         keys_lost: lost,
         keys_orphaned: orphans(&live, &held, range),
         attacker_calls_after_revocation: calls_after(&stats, &truth, &deaths),
-        attacker_fed: stats.attacker.values().filter(|misuse| misuse.late).count(),
+        attacker_fed: fed(&stats, &truth),
         scope_precision: precision,
         scope_recall: recall,
         seconds_to_contain: seconds(clock.opened, Some(clock.contained)),
@@ -215,6 +215,26 @@ fn share(part: usize, whole: usize) -> f64 {
     } else {
         part as f64 / whole as f64
     }
+}
+
+/// New values that the attacker got to use: whatever he used that was neither seeded nor
+/// planted nor handed to him by the cloud in his first phase.
+fn fed(stats: &Stats, truth: &Truth) -> usize {
+    let known = |identity: &String| {
+        truth
+            .credentials
+            .iter()
+            .any(|c| &c.value == identity || &c.issuer_id == identity)
+            || truth.planted_key.as_ref() == Some(identity)
+            || truth.session_key.as_ref() == Some(identity)
+    };
+    stats
+        .attacker
+        .iter()
+        .filter(|(identity, misuse)| {
+            misuse.late && !known(identity) && !misuse.successes.is_empty()
+        })
+        .count()
 }
 
 /// Seconds between two moments, to a tenth; -1 when the second never came.
