@@ -54,7 +54,9 @@ pub struct Identity {
 
 /// A run against the wrong account.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("these credentials belong to account {found} ({arn}), the case is about account {expected}")]
+#[error(
+    "these credentials belong to account {found} ({arn}), the case is about account {expected}"
+)]
 pub struct WrongAccount {
     /// The case's account.
     pub expected: String,
@@ -108,9 +110,8 @@ impl Connection {
     /// switch off: elsewhere the living keys of accounts that did not opt in are refused like
     /// dead ones (IAM user guide, "Managing AWS STS in an AWS Region").
     pub fn as_key(&self, id: &str, secret: &Secret) -> SdkConfig {
-        let provider = aws_credential_types::provider::SharedCredentialsProvider::new(fixed(
-            id, secret, None,
-        ));
+        let provider =
+            aws_credential_types::provider::SharedCredentialsProvider::new(fixed(id, secret, None));
         self.config
             .clone()
             .into_builder()
@@ -136,13 +137,15 @@ impl Connection {
         self.read_config(region)
             .into_builder()
             .http_client(self.changes.clone())
-            .retry_config(RetryConfig::disabled())
             .build()
     }
 
     /// The region of calls that name none.
     pub fn region(&self) -> String {
-        self.config.region().map(ToString::to_string).unwrap_or_default()
+        self.config
+            .region()
+            .map(ToString::to_string)
+            .unwrap_or_default()
     }
 
     /// Who the calls are made as (`sts:GetCallerIdentity`, which needs no permission).
@@ -157,7 +160,11 @@ impl Connection {
 
     async fn identity_in(&self, region: &str) -> Result<Identity, Fault> {
         let sts = aws_sdk_sts::Client::new(&self.read_config(region));
-        let answer = sts.get_caller_identity().send().await.map_err(fault_of_read)?;
+        let answer = sts
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(fault_of_read)?;
         Ok(Identity {
             account: answer.account.unwrap_or_default(),
             arn: answer.arn.unwrap_or_default(),
@@ -200,7 +207,11 @@ fn fixed(id: &str, secret: &Secret, token: Option<&Secret>) -> Credentials {
 /// keeps up to `idle` unused connections open.
 fn http(local: bool, idle: Option<usize>) -> SharedHttpClient {
     Builder::new().build_with_connector_fn(move |settings, components| {
-        let proxies = if local { ProxyConfig::disabled() } else { ProxyConfig::from_env() };
+        let proxies = if local {
+            ProxyConfig::disabled()
+        } else {
+            ProxyConfig::from_env()
+        };
         let mut connector = Connector::builder()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .proxy_config(proxies);
@@ -231,7 +242,11 @@ mod tests {
 
     #[test]
     fn this_machine_is_recognised() {
-        assert!(is_here("http://127.0.0.1:4566") && is_here("http://[::1]:1/") && is_here("http://localhost"));
+        assert!(
+            is_here("http://127.0.0.1:4566")
+                && is_here("http://[::1]:1/")
+                && is_here("http://localhost")
+        );
         assert!(!is_here("https://sts.amazonaws.com") && !is_here("http://10.0.0.1:80"));
     }
 
@@ -245,8 +260,14 @@ mod tests {
         };
         let connection = Connection::open(&options).await;
         let key = connection.as_key("AKIAOTHER", &Secret::from("canary-other"));
-        let shown = format!("{options:?} {connection:?} {connection:#?} {key:?} {:?}", connection.write_config(""));
-        assert!(shown.contains("us-east-1") && !shown.contains("canary"), "{shown}");
+        let shown = format!(
+            "{options:?} {connection:?} {connection:#?} {key:?} {:?}",
+            connection.write_config("")
+        );
+        assert!(
+            shown.contains("us-east-1") && !shown.contains("canary"),
+            "{shown}"
+        );
     }
 
     #[test]
@@ -257,7 +278,10 @@ mod tests {
             region: "us-east-1".into(),
         };
         assert!(identity.check("111122223333").is_ok());
-        let words = identity.check("444455556666").expect_err("refused").to_string();
+        let words = identity
+            .check("444455556666")
+            .expect_err("refused")
+            .to_string();
         assert!(words.contains("111122223333") && words.contains("444455556666"));
     }
 }

@@ -70,12 +70,22 @@ impl AwsCloud {
     /// gives: a session of a role does not show the role's path, so the role is looked up.
     /// For [`relatch_containment::lockout::check`].
     pub async fn principal(&self, caller: &str) -> Result<String, Fault> {
-        let session = caller.split_once(":assumed-role/").map(|(_, session)| session);
+        let session = caller
+            .split_once(":assumed-role/")
+            .map(|(_, session)| session);
         let Some(role) = session.and_then(|session| session.split('/').next()) else {
             return Ok(caller.to_string());
         };
-        let answer = self.read.get_role().role_name(role).send().await.map_err(fault_of_read)?;
-        Ok(answer.role.map_or_else(|| caller.to_string(), |role| role.arn))
+        let answer = self
+            .read
+            .get_role()
+            .role_name(role)
+            .send()
+            .await
+            .map_err(fault_of_read)?;
+        Ok(answer
+            .role
+            .map_or_else(|| caller.to_string(), |role| role.arn))
     }
 
     fn organization(&self) -> Result<&Organization, Fault> {
@@ -93,12 +103,26 @@ impl AwsCloud {
         let name = document::POLICY_NAME;
         let found = match holder {
             Holder::User(user) => {
-                let get = self.read.get_user_policy().user_name(*user).policy_name(name);
-                get.send().await.map(|answer| answer.policy_document).map_err(fault_of_read)
+                let get = self
+                    .read
+                    .get_user_policy()
+                    .user_name(*user)
+                    .policy_name(name);
+                get.send()
+                    .await
+                    .map(|answer| answer.policy_document)
+                    .map_err(fault_of_read)
             }
             Holder::Role(role) => {
-                let get = self.read.get_role_policy().role_name(*role).policy_name(name);
-                get.send().await.map(|answer| answer.policy_document).map_err(fault_of_read)
+                let get = self
+                    .read
+                    .get_role_policy()
+                    .role_name(*role)
+                    .policy_name(name);
+                get.send()
+                    .await
+                    .map(|answer| answer.policy_document)
+                    .map_err(fault_of_read)
             }
         };
         match found {
@@ -112,12 +136,28 @@ impl AwsCloud {
         let name = document::POLICY_NAME;
         let put = match holder {
             Holder::User(user) => {
-                let put = self.write.put_user_policy().user_name(*user).policy_name(name);
-                put.policy_document(text).send().await.map(|_| ()).map_err(fault)
+                let put = self
+                    .write
+                    .put_user_policy()
+                    .user_name(*user)
+                    .policy_name(name);
+                put.policy_document(text)
+                    .send()
+                    .await
+                    .map(|_| ())
+                    .map_err(fault)
             }
             Holder::Role(role) => {
-                let put = self.write.put_role_policy().role_name(*role).policy_name(name);
-                put.policy_document(text).send().await.map(|_| ()).map_err(fault)
+                let put = self
+                    .write
+                    .put_role_policy()
+                    .role_name(*role)
+                    .policy_name(name);
+                put.policy_document(text)
+                    .send()
+                    .await
+                    .map(|_| ())
+                    .map_err(fault)
             }
         };
         put.map_err(no_room)
@@ -128,17 +168,33 @@ impl AwsCloud {
         gone_is_fine(match holder {
             Holder::User(user) => {
                 let delete = self.write.delete_user_policy().user_name(*user);
-                delete.policy_name(name).send().await.map(|_| ()).map_err(fault)
+                delete
+                    .policy_name(name)
+                    .send()
+                    .await
+                    .map(|_| ())
+                    .map_err(fault)
             }
             Holder::Role(role) => {
                 let delete = self.write.delete_role_policy().role_name(*role);
-                delete.policy_name(name).send().await.map(|_| ()).map_err(fault)
+                delete
+                    .policy_name(name)
+                    .send()
+                    .await
+                    .map(|_| ())
+                    .map_err(fault)
             }
         })
     }
 
     async fn key_status(&self, user: &str, key: &str) -> Result<Option<StatusType>, Fault> {
-        let mut keys = self.read.list_access_keys().user_name(user).into_paginator().items().send();
+        let mut keys = self
+            .read
+            .list_access_keys()
+            .user_name(user)
+            .into_paginator()
+            .items()
+            .send();
         while let Some(found) = keys.next().await {
             let found = found.map_err(fault_of_read)?;
             if found.access_key_id.as_deref() == Some(key) {
@@ -149,7 +205,11 @@ impl AwsCloud {
     }
 
     async fn set_key(&self, user: &str, key: &str, status: StatusType) -> Result<(), Fault> {
-        let update = self.write.update_access_key().user_name(user).access_key_id(key);
+        let update = self
+            .write
+            .update_access_key()
+            .user_name(user)
+            .access_key_id(key);
         update.status(status).send().await.map_err(fault)?;
         Ok(())
     }
@@ -184,10 +244,14 @@ impl Cloud for AwsCloud {
             Act::Scp { target, name } => {
                 Before::Scp(self.organization()?.standing(&name, target).await?)
             }
-            Act::Inline(holder) => Before::Inline { policy: self.inline(&holder).await? },
+            Act::Inline(holder) => Before::Inline {
+                policy: self.inline(&holder).await?,
+            },
             Act::Key { user, key } => {
                 let status = self.key_status(user, key).await?;
-                Before::Key { status: status.map(|status| status.as_str().to_string()) }
+                Before::Key {
+                    status: status.map(|status| status.as_str().to_string()),
+                }
             }
         };
         serde_json::to_value(before)
@@ -205,8 +269,14 @@ impl Cloud for AwsCloud {
 
     async fn verify(&self, measure: &Measure) -> Verdict {
         match self.look(measure).await {
-            Ok((binds, how)) => Verdict { binds, how: how.to_string() },
-            Err(fault) => Verdict { binds: None, how: fault.detail },
+            Ok((binds, how)) => Verdict {
+                binds,
+                how: how.to_string(),
+            },
+            Err(fault) => Verdict {
+                binds: None,
+                how: fault.detail,
+            },
         }
     }
 

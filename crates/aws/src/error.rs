@@ -50,7 +50,10 @@ fn kind_of_answer(code: Option<&str>, status: u16) -> FaultKind {
 pub fn fault_of_read<E: ProvideErrorMetadata>(error: SdkError<E, HttpResponse>) -> Fault {
     let fault = fault(error);
     match fault.kind {
-        FaultKind::Ambiguous => Fault { kind: FaultKind::Unreachable, ..fault },
+        FaultKind::Ambiguous => Fault {
+            kind: FaultKind::Unreachable,
+            ..fault
+        },
         _ => fault,
     }
 }
@@ -62,12 +65,18 @@ const NEVER_SENT: [&str; 2] = ["client error (Connect)", "HTTP connect timeout"]
 /// Whether credentials could not be found, the connection was never made, or it broke on the
 /// way.
 fn dispatch(failure: &DispatchFailure) -> Fault {
-    let words = failure.as_connector_error().map_or_else(String::new, |error| chain(error));
+    let words = failure
+        .as_connector_error()
+        .map_or_else(String::new, |error| chain(error));
     if failure.is_other() && words.contains("credential") {
         return Fault::new(FaultKind::Denied, format!("no credentials: {words}"));
     }
     let never_sent = NEVER_SENT.iter().any(|sign| words.contains(sign));
-    let kind = if never_sent { FaultKind::Unreachable } else { FaultKind::Ambiguous };
+    let kind = if never_sent {
+        FaultKind::Unreachable
+    } else {
+        FaultKind::Ambiguous
+    };
     Fault::new(kind, words)
 }
 
@@ -81,29 +90,83 @@ pub fn kind_of_code(code: &str) -> FaultKind {
     match code {
         "LimitExceeded" | "LimitExceededException" => FaultKind::SlotsFull,
         "RequestTimeout" | "RequestTimeoutException" => FaultKind::Ambiguous,
-        _ if has(&["Throttl", "TooManyRequests", "RequestLimitExceeded", "SlowDown", "PriorRequestNotComplete"]) => {
+        _ if has(&[
+            "Throttl",
+            "TooManyRequests",
+            "RequestLimitExceeded",
+            "SlowDown",
+            "PriorRequestNotComplete",
+        ]) =>
+        {
             FaultKind::Throttled
         }
         _ if has(&[
-            "AccessDenied", "UnauthorizedOperation", "NotAuthorized", "InvalidClientTokenId",
-            "UnrecognizedClient", "ExpiredToken", "SignatureDoesNotMatch", "InvalidSignature",
-            "RequestExpired", "RequestTimeTooSkewed", "OptInRequired",
-            "AuthFailure", "InvalidAccessKeyId", "IncompleteSignature",
-        ]) => FaultKind::Denied,
-        _ if has(&["NoSuchEntity", "NotFound", "NoSuchBucket", "NoSuchKey", "PolicyNotAttached", "TargetNotFound"]) => {
+            "AccessDenied",
+            "UnauthorizedOperation",
+            "NotAuthorized",
+            "InvalidClientTokenId",
+            "UnrecognizedClient",
+            "ExpiredToken",
+            "SignatureDoesNotMatch",
+            "InvalidSignature",
+            "RequestExpired",
+            "RequestTimeTooSkewed",
+            "OptInRequired",
+            "AuthFailure",
+            "InvalidAccessKeyId",
+            "IncompleteSignature",
+        ]) =>
+        {
+            FaultKind::Denied
+        }
+        _ if has(&[
+            "NoSuchEntity",
+            "NotFound",
+            "NoSuchBucket",
+            "NoSuchKey",
+            "PolicyNotAttached",
+            "TargetNotFound",
+        ]) =>
+        {
             FaultKind::NotFound
         }
         _ if has(&[
-            "PreconditionFailed", "ResourceConflict", "Conflict", "ConcurrentModification",
-            "EntityAlreadyExists", "DuplicatePolicy", "ResourceExists", "EntityTemporarilyUnmodifiable",
-            "PolicyInUse", "PolicyChangesInProgress",
-        ]) => FaultKind::Conflict,
+            "PreconditionFailed",
+            "ResourceConflict",
+            "Conflict",
+            "ConcurrentModification",
+            "EntityAlreadyExists",
+            "DuplicatePolicy",
+            "ResourceExists",
+            "EntityTemporarilyUnmodifiable",
+            "PolicyInUse",
+            "PolicyChangesInProgress",
+        ]) =>
+        {
+            FaultKind::Conflict
+        }
         _ if has(&[
-            "Validation", "InvalidParameter", "InvalidRequest", "InvalidInput", "Malformed",
-            "InvalidArgument", "MissingParameter", "ConstraintViolation", "InvalidKeyId",
-            "UnsupportedParameter", "PolicyNotAttachable", "DecryptionFailure", "EncryptionFailure",
-            "PolicyTypeNotEnabled", "PolicyTypeNotAvailable", "OrganizationsNotInUse", "UnsupportedAPIEndpoint",
-        ]) => FaultKind::Invalid,
+            "Validation",
+            "InvalidParameter",
+            "InvalidRequest",
+            "InvalidInput",
+            "Malformed",
+            "InvalidArgument",
+            "MissingParameter",
+            "ConstraintViolation",
+            "InvalidKeyId",
+            "UnsupportedParameter",
+            "PolicyNotAttachable",
+            "DecryptionFailure",
+            "EncryptionFailure",
+            "PolicyTypeNotEnabled",
+            "PolicyTypeNotAvailable",
+            "OrganizationsNotInUse",
+            "UnsupportedAPIEndpoint",
+        ]) =>
+        {
+            FaultKind::Invalid
+        }
         _ => FaultKind::Ambiguous,
     }
 }

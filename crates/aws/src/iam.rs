@@ -72,7 +72,8 @@ impl IamIssuer {
         let (mut lists, mut unread) = (Vec::new(), Vec::new());
         let mut tasks = JoinSet::new();
         while let Some(user) = users.next().await {
-            let principal = Principal::new(format!("user/{}", user.map_err(fault_of_read)?.user_name));
+            let principal =
+                Principal::new(format!("user/{}", user.map_err(fault_of_read)?.user_name));
             if tasks.len() >= AT_ONCE {
                 sort(tasks.join_next().await, &mut lists, &mut unread);
             }
@@ -94,13 +95,20 @@ impl IamIssuer {
     async fn present(&self, id: &str, secret: &Secret) -> (Liveness, String) {
         let sts = aws_sdk_sts::Client::new(&self.connection.as_key(id, secret));
         match sts.get_caller_identity().send().await {
-            Ok(answer) => (Liveness::Alive, format!("200 {}", answer.arn.unwrap_or_default())),
+            Ok(answer) => (
+                Liveness::Alive,
+                format!("200 {}", answer.arn.unwrap_or_default()),
+            ),
             Err(error) => {
                 let status = error.raw_response().map_or(0, |raw| raw.status().as_u16());
-                match error.as_service_error().and_then(ProvideErrorMetadata::code) {
-                    Some(code) => {
-                        (liveness_of(code, status), format!("refused: {status} {code}"))
-                    }
+                match error
+                    .as_service_error()
+                    .and_then(ProvideErrorMetadata::code)
+                {
+                    Some(code) => (
+                        liveness_of(code, status),
+                        format!("refused: {status} {code}"),
+                    ),
                     None => (Liveness::Unknown, "no definite answer".to_string()),
                 }
             }
@@ -156,11 +164,15 @@ impl Issuer for IamIssuer {
     async fn list_all(&self) -> Result<Vec<(Principal, Vec<IssuedKey>)>, Fault> {
         let (lists, unread) = self.survey().await?;
         let listed = |principal: &Principal| lists.iter().any(|(known, _)| known == principal);
-        match unread.iter().find(|(user, fault)| !listed(user) || !is_final(fault)) {
+        match unread
+            .iter()
+            .find(|(user, fault)| !listed(user) || !is_final(fault))
+        {
             None => Ok(lists),
-            Some((principal, fault)) => {
-                Err(Fault::new(fault.kind, format!("{principal}: {}", fault.detail)))
-            }
+            Some((principal, fault)) => Err(Fault::new(
+                fault.kind,
+                format!("{principal}: {}", fault.detail),
+            )),
         }
     }
 
@@ -187,7 +199,10 @@ impl Issuer for IamIssuer {
         let key = answer
             .access_key
             .ok_or_else(|| Fault::new(FaultKind::Ambiguous, "the answer names no key"))?;
-        Ok(Minted { id: KeyId::new(key.access_key_id), secret: Secret::from(key.secret_access_key) })
+        Ok(Minted {
+            id: KeyId::new(key.access_key_id),
+            secret: Secret::from(key.secret_access_key),
+        })
     }
 
     async fn disable(&self, principal: &Principal, key: &KeyId) -> Result<(), Fault> {
@@ -310,14 +325,20 @@ fn unknown(answer: &str) -> Probe {
 
 fn user(principal: &Principal) -> Result<&str, Fault> {
     principal.as_str().strip_prefix("user/").ok_or_else(|| {
-        Fault::new(FaultKind::Invalid, format!("{principal} is no IAM user (user/<name>)"))
+        Fault::new(
+            FaultKind::Invalid,
+            format!("{principal} is no IAM user (user/<name>)"),
+        )
     })
 }
 
 /// For policies a limit is about their size, not about keys.
 pub(crate) fn no_room(fault: Fault) -> Fault {
     match fault.kind {
-        FaultKind::SlotsFull => Fault { kind: FaultKind::Invalid, ..fault },
+        FaultKind::SlotsFull => Fault {
+            kind: FaultKind::Invalid,
+            ..fault
+        },
         _ => fault,
     }
 }
@@ -376,7 +397,10 @@ async fn last_used(client: &Client, key: &str) -> Result<Option<Timestamp>, Faul
             let fault = fault_of_read(error);
             Fault::new(fault.kind, format!("last use of {key}: {}", fault.detail))
         })?;
-    Ok(answer.access_key_last_used.and_then(|used| used.last_used_date).and_then(timestamp))
+    Ok(answer
+        .access_key_last_used
+        .and_then(|used| used.last_used_date)
+        .and_then(timestamp))
 }
 
 fn timestamp(at: aws_smithy_types::DateTime) -> Option<Timestamp> {
@@ -411,7 +435,12 @@ mod tests {
     fn only_an_unknown_token_is_dead() {
         assert_eq!(liveness_of("InvalidClientTokenId", 403), Liveness::Dead);
         assert_eq!(liveness_of("InvalidClientTokenId", 503), Liveness::Unknown);
-        for code in ["SignatureDoesNotMatch", "ExpiredToken", "Throttling", "InternalFailure"] {
+        for code in [
+            "SignatureDoesNotMatch",
+            "ExpiredToken",
+            "Throttling",
+            "InternalFailure",
+        ] {
             assert_eq!(liveness_of(code, 403), Liveness::Unknown, "{code}");
         }
         assert_eq!(liveness_of("AccessDenied", 403), Liveness::Restricted);

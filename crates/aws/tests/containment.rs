@@ -48,9 +48,21 @@ async fn binds(cloud: &AwsCloud, measure: &Measure) -> Option<bool> {
 /// An organization with one member account; its id.
 async fn organization(peer: &Peer) -> String {
     let client = organizations(&peer.connection().await);
-    client.create_organization().send().await.expect("an organization");
-    let made = client.create_account().account_name("app").email("app@example.com").send().await;
-    let status = made.expect("an account").create_account_status.expect("a status");
+    client
+        .create_organization()
+        .send()
+        .await
+        .expect("an organization");
+    let made = client
+        .create_account()
+        .account_name("app")
+        .email("app@example.com")
+        .send()
+        .await;
+    let status = made
+        .expect("an account")
+        .create_account_status
+        .expect("a status");
     status.account_id.expect("an id")
 }
 
@@ -75,17 +87,36 @@ fn scp_name(target: &str) -> String {
 async fn attached(peer: &Peer, target: &str) -> Vec<(String, String)> {
     let client = organizations(&peer.connection().await);
     let list = client.list_policies_for_target().target_id(target);
-    let list = list.filter(PolicyType::ServiceControlPolicy).send().await.expect("a list");
+    let list = list
+        .filter(PolicyType::ServiceControlPolicy)
+        .send()
+        .await
+        .expect("a list");
     let policies = list.policies.unwrap_or_default().into_iter();
-    policies.map(|policy| (policy.id.expect("an id"), policy.name.expect("a name"))).collect()
+    policies
+        .map(|policy| (policy.id.expect("an id"), policy.name.expect("a name")))
+        .collect()
 }
 
 async fn policy_named(peer: &Peer, name: &str) -> Option<(String, String)> {
     let client = organizations(&peer.connection().await);
-    let list = client.list_policies().filter(PolicyType::ServiceControlPolicy).send().await;
+    let list = client
+        .list_policies()
+        .filter(PolicyType::ServiceControlPolicy)
+        .send()
+        .await;
     let policies = list.expect("a list").policies.unwrap_or_default();
-    let id = policies.into_iter().find(|policy| policy.name.as_deref() == Some(name))?.id?;
-    let policy = client.describe_policy().policy_id(&id).send().await.expect("shown").policy?;
+    let id = policies
+        .into_iter()
+        .find(|policy| policy.name.as_deref() == Some(name))?
+        .id?;
+    let policy = client
+        .describe_policy()
+        .policy_id(&id)
+        .send()
+        .await
+        .expect("shown")
+        .policy?;
     Some((id, policy.content?))
 }
 
@@ -107,11 +138,17 @@ async fn a_service_control_policy_is_taken_seen_and_taken_back() {
     assert!(during.iter().any(|(_, name)| *name == scp_name(&account)));
 
     cloud.restore(&measure, &snapshot).await.expect("restored");
-    cloud.restore(&measure, &snapshot).await.expect("restored already");
+    cloud
+        .restore(&measure, &snapshot)
+        .await
+        .expect("restored already");
     assert_eq!(attached(&peer, &account).await, before);
     assert_eq!(policy_named(&peer, &scp_name(&account)).await, None);
     assert_eq!(binds(&cloud, &measure).await, Some(false));
-    assert_eq!(cloud.snapshot(&measure).await.expect("a snapshot"), snapshot);
+    assert_eq!(
+        cloud.snapshot(&measure).await.expect("a snapshot"),
+        snapshot
+    );
 }
 
 #[tokio::test]
@@ -121,15 +158,29 @@ async fn a_service_control_policy_that_was_weakened_no_longer_binds() {
     let (cloud, measure) = (cloud_of(&peer).await, scp(&account));
     let client = organizations(&peer.connection().await);
     cloud.apply(&measure).await.expect("applied");
-    let (id, text) = policy_named(&peer, &scp_name(&account)).await.expect("ours");
+    let (id, text) = policy_named(&peer, &scp_name(&account))
+        .await
+        .expect("ours");
 
     let weak = text.replace("BreakGlass", "*");
-    client.update_policy().policy_id(&id).content(weak).send().await.expect("weakened");
+    client
+        .update_policy()
+        .policy_id(&id)
+        .content(weak)
+        .send()
+        .await
+        .expect("weakened");
     assert_eq!(binds(&cloud, &measure).await, Some(false));
     cloud.apply(&measure).await.expect("applied anew");
     assert_eq!(binds(&cloud, &measure).await, Some(true));
 
-    client.detach_policy().policy_id(&id).target_id(&account).send().await.expect("detached");
+    client
+        .detach_policy()
+        .policy_id(&id)
+        .target_id(&account)
+        .send()
+        .await
+        .expect("detached");
     assert_eq!(binds(&cloud, &measure).await, Some(false));
 }
 
@@ -140,9 +191,20 @@ async fn a_policy_of_our_name_that_was_there_before_is_put_back() {
         let account = organization(&peer).await;
         let (cloud, measure) = (cloud_of(&peer).await, scp(&account));
         let client = organizations(&peer.connection().await);
-        let create = client.create_policy().name(scp_name(&account)).description("").content(LEFT);
-        let made = create.r#type(PolicyType::ServiceControlPolicy).send().await.expect("made");
-        let id = made.policy.and_then(|policy| policy.policy_summary?.id).expect("an id");
+        let create = client
+            .create_policy()
+            .name(scp_name(&account))
+            .description("")
+            .content(LEFT);
+        let made = create
+            .r#type(PolicyType::ServiceControlPolicy)
+            .send()
+            .await
+            .expect("made");
+        let id = made
+            .policy
+            .and_then(|policy| policy.policy_summary?.id)
+            .expect("an id");
         if was_attached {
             let attach = client.attach_policy().policy_id(&id).target_id(&account);
             attach.send().await.expect("attached");
@@ -169,7 +231,10 @@ async fn the_management_account_cannot_be_bound() {
     assert_eq!(fault.kind, FaultKind::Invalid, "{fault}");
     assert_eq!(policy_named(&peer, &scp_name("123456789012")).await, None);
     let verdict = cloud.verify(&measure).await;
-    assert!(verdict.binds == Some(false) && verdict.how.contains("management"), "{verdict:?}");
+    assert!(
+        verdict.binds == Some(false) && verdict.how.contains("management"),
+        "{verdict:?}"
+    );
 }
 
 #[tokio::test]
@@ -178,7 +243,10 @@ async fn without_an_organization_nothing_is_claimed() {
     let measure = scp("111122223333");
     let connection = peer.connection().await;
     for cloud in [cloud_of(&peer).await, AwsCloud::new(&connection, None)] {
-        assert_eq!(cloud.apply(&measure).await.expect_err("no").kind, FaultKind::Invalid);
+        assert_eq!(
+            cloud.apply(&measure).await.expect_err("no").kind,
+            FaultKind::Invalid
+        );
         assert_eq!(binds(&cloud, &measure).await, None);
     }
 }
@@ -188,17 +256,29 @@ async fn without_an_organization_nothing_is_claimed() {
 async fn make_role(connection: &Connection, name: &str, path: &str) -> String {
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}"#;
     let client = iam(connection);
-    let make = client.create_role().role_name(name).path(path).assume_role_policy_document(trust);
+    let make = client
+        .create_role()
+        .role_name(name)
+        .path(path)
+        .assume_role_policy_document(trust);
     let role = make.send().await.expect("a role").role.expect("named");
     let put = client.put_role_policy().role_name(name).policy_name("own");
-    put.policy_document(ALLOW_LIST).send().await.expect("a policy");
+    put.policy_document(ALLOW_LIST)
+        .send()
+        .await
+        .expect("a policy");
     role.arn
 }
 
 /// A session of a role.
 async fn assume(peer: &Peer, role: &str) -> Connection {
     let sts = aws_sdk_sts::Client::new(&peer.connection().await.write_config(REGION));
-    let assumed = sts.assume_role().role_arn(role).role_session_name("s").send().await;
+    let assumed = sts
+        .assume_role()
+        .role_arn(role)
+        .role_session_name("s")
+        .send()
+        .await;
     let session = assumed.expect("assumed").credentials.expect("credentials");
     let (secret, token) = (session.secret_access_key, session.session_token);
     let (secret, token) = (Secret::from(secret), Some(Secret::from(token)));
@@ -219,7 +299,10 @@ async fn older_sessions_are_revoked_and_newer_ones_go_on() {
     // Issue times are whole seconds.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     let issued_before = Timestamp::now();
-    let measure = Measure::RevokeSessions { role: Role("app".into()), issued_before };
+    let measure = Measure::RevokeSessions {
+        role: Role("app".into()),
+        issued_before,
+    };
     let snapshot = cloud.snapshot(&measure).await.expect("a snapshot");
     cloud.apply(&measure).await.expect("applied");
     cloud.apply(&measure).await.expect("applied already");
@@ -254,7 +337,11 @@ async fn a_denied_user_can_do_nothing_until_restored() {
         cloud.restore(&measure, &snapshot).await.expect("restored");
         assert!(may_list(&eve).await);
     }
-    let left = iam(&peer.connection().await).list_user_policies().user_name("eve").send().await;
+    let left = iam(&peer.connection().await)
+        .list_user_policies()
+        .user_name("eve")
+        .send()
+        .await;
     assert_eq!(left.expect("policies").policy_names, ["own"]);
 }
 
@@ -264,7 +351,12 @@ async fn an_inline_policy_of_our_name_is_put_back_to_the_letter() {
         let connection = peer.connection().await;
         let (cloud, client) = (cloud_without_organization(&peer).await, iam(&connection));
         let name = document::POLICY_NAME;
-        client.create_user().user_name("eve").send().await.expect("a user");
+        client
+            .create_user()
+            .user_name("eve")
+            .send()
+            .await
+            .expect("a user");
         let put = client.put_user_policy().user_name("eve").policy_name(name);
         put.policy_document(LEFT).send().await.expect("left");
         make_role(&connection, "app", "/").await;
@@ -273,7 +365,10 @@ async fn an_inline_policy_of_our_name_is_put_back_to_the_letter() {
         let issued_before = Timestamp::now();
         for measure in [
             Measure::DenyUser { user: "eve".into() },
-            Measure::RevokeSessions { role: Role("app".into()), issued_before },
+            Measure::RevokeSessions {
+                role: Role("app".into()),
+                issued_before,
+            },
         ] {
             let snapshot = cloud.snapshot(&measure).await.expect("a snapshot");
             assert_eq!(snapshot["policy"], LEFT);
@@ -281,7 +376,10 @@ async fn an_inline_policy_of_our_name_is_put_back_to_the_letter() {
             cloud.apply(&measure).await.expect("applied");
             assert_eq!(binds(&cloud, &measure).await, Some(true));
             cloud.restore(&measure, &snapshot).await.expect("restored");
-            assert_eq!(cloud.snapshot(&measure).await.expect("a snapshot"), snapshot);
+            assert_eq!(
+                cloud.snapshot(&measure).await.expect("a snapshot"),
+                snapshot
+            );
         }
     }
 }
@@ -292,9 +390,17 @@ async fn who_is_not_there_is_not_contained() {
     let cloud = cloud_without_organization(&peer).await;
     let role = Role("nobody".into());
     for measure in [
-        Measure::DenyUser { user: "nobody".into() },
-        Measure::RevokeSessions { role, issued_before: Timestamp::now() },
-        Measure::DisableKey { user: "nobody".into(), key: "AKIANEVERMADEATALLXX".into() },
+        Measure::DenyUser {
+            user: "nobody".into(),
+        },
+        Measure::RevokeSessions {
+            role,
+            issued_before: Timestamp::now(),
+        },
+        Measure::DisableKey {
+            user: "nobody".into(),
+            key: "AKIANEVERMADEATALLXX".into(),
+        },
     ] {
         let fault = cloud.apply(&measure).await.expect_err("nobody");
         assert_eq!(fault.kind, FaultKind::NotFound, "{measure}: {fault}");
@@ -308,14 +414,29 @@ async fn who_is_not_there_is_not_contained() {
 async fn a_disabled_key_is_restored_only_if_it_was_active() {
     let peer = support::ministack().await;
     let connection = peer.connection().await;
-    iam(&connection).create_user().user_name("app").send().await.expect("a user");
+    iam(&connection)
+        .create_user()
+        .user_name("app")
+        .send()
+        .await
+        .expect("a user");
     let issuer = IamIssuer::new(connection.clone());
     let user = Principal::from("user/app");
-    let request = MintRequest { principal: user.clone(), name: "n".into(), replaces: None };
+    let request = MintRequest {
+        principal: user.clone(),
+        name: "n".into(),
+        replaces: None,
+    };
     let Minted { id, secret } = issuer.mint(&request).await.expect("a key");
-    let key = KeyMaterial { id: Some(id.clone()), secret };
+    let key = KeyMaterial {
+        id: Some(id.clone()),
+        secret,
+    };
     let cloud = cloud_without_organization(&peer).await;
-    let measure = Measure::DisableKey { user: "app".into(), key: id.to_string() };
+    let measure = Measure::DisableKey {
+        user: "app".into(),
+        key: id.to_string(),
+    };
 
     let was_active = cloud.snapshot(&measure).await.expect("a snapshot");
     assert_eq!(binds(&cloud, &measure).await, Some(false));
@@ -325,15 +446,24 @@ async fn a_disabled_key_is_restored_only_if_it_was_active() {
     assert_eq!(issuer.probe(&key).await.liveness, Liveness::Dead);
 
     let was_inactive = cloud.snapshot(&measure).await.expect("a snapshot");
-    cloud.restore(&measure, &was_inactive).await.expect("nothing to do");
+    cloud
+        .restore(&measure, &was_inactive)
+        .await
+        .expect("nothing to do");
     assert_eq!(issuer.probe(&key).await.liveness, Liveness::Dead);
     for _ in 0..2 {
-        cloud.restore(&measure, &was_active).await.expect("restored");
+        cloud
+            .restore(&measure, &was_active)
+            .await
+            .expect("restored");
         assert_eq!(issuer.probe(&key).await.liveness, Liveness::Alive);
     }
 
     issuer.delete(&user, &id).await.expect("deleted");
-    cloud.restore(&measure, &was_active).await.expect("it is gone");
+    cloud
+        .restore(&measure, &was_active)
+        .await
+        .expect("it is gone");
     assert_eq!(issuer.list(&user).await, Ok(vec![]));
     assert_eq!(binds(&cloud, &measure).await, None);
 }
@@ -363,7 +493,10 @@ async fn a_snapshot_that_does_not_fit_changes_nothing() {
 async fn a_denied_look_claims_nothing() {
     let peer = support::ministack().await;
     let eve = AwsCloud::new(&peer.user("eve", ALLOW_LIST).await, None);
-    let key = Measure::DisableKey { user: "eve".into(), key: "AKIANEVERMADEATALLXX".into() };
+    let key = Measure::DisableKey {
+        user: "eve".into(),
+        key: "AKIANEVERMADEATALLXX".into(),
+    };
     for measure in [Measure::DenyUser { user: "eve".into() }, key] {
         let fault = eve.snapshot(&measure).await.expect_err("denied");
         assert_eq!(fault.kind, FaultKind::Denied, "{measure}");
@@ -376,9 +509,17 @@ async fn a_responder_is_known_with_the_path_of_the_role() {
     let peer = support::ministack().await;
     let role = make_role(&peer.connection().await, "BreakGlass", "/ops/").await;
     let cloud = cloud_without_organization(&peer).await;
-    let caller = assume(&peer, &role).await.identity().await.expect("an identity").arn;
+    let caller = assume(&peer, &role)
+        .await
+        .identity()
+        .await
+        .expect("an identity")
+        .arn;
     assert!(caller.contains(":assumed-role/BreakGlass/"), "{caller}");
     assert_eq!(cloud.principal(&caller).await, Ok(role.clone()));
-    assert!(lockout::check(&scp("r-root"), &role).is_err(), "the list has no path");
+    assert!(
+        lockout::check(&scp("r-root"), &role).is_err(),
+        "the list has no path"
+    );
     assert_eq!(cloud.principal(&role).await, Ok(role));
 }

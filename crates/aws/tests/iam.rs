@@ -18,7 +18,12 @@ fn root(connection: &Connection) -> Client {
 }
 
 async fn make_user(connection: &Connection, name: &str) -> Principal {
-    root(connection).create_user().user_name(name).send().await.expect("a user");
+    root(connection)
+        .create_user()
+        .user_name(name)
+        .send()
+        .await
+        .expect("a user");
     Principal::new(format!("user/{name}"))
 }
 
@@ -31,11 +36,20 @@ async fn mint(issuer: &IamIssuer, principal: &Principal) -> Minted {
 }
 
 fn request(principal: &Principal) -> MintRequest {
-    MintRequest { principal: principal.clone(), name: "unused".into(), replaces: None }
+    MintRequest {
+        principal: principal.clone(),
+        name: "unused".into(),
+        replaces: None,
+    }
 }
 
 async fn probe(issuer: &IamIssuer, id: &KeyId, secret: &Secret) -> Probe {
-    let probe = issuer.probe(&KeyMaterial { id: Some(id.clone()), secret: secret.clone() }).await;
+    let probe = issuer
+        .probe(&KeyMaterial {
+            id: Some(id.clone()),
+            secret: secret.clone(),
+        })
+        .await;
     assert_eq!(probe.how, ProbeKind::Presented);
     probe
 }
@@ -49,9 +63,17 @@ async fn a_temporary_key_without_its_token_is_not_called_dead() {
     let minted = mint(&issuer, &user).await;
     let own = peer.connection_as(minted.id.as_str(), &minted.secret).await;
     let sts = aws_sdk_sts::Client::new(&own.write_config(REGION));
-    let session = sts.get_session_token().send().await.expect("a session").credentials;
+    let session = sts
+        .get_session_token()
+        .send()
+        .await
+        .expect("a session")
+        .credentials;
     let session = session.expect("credentials");
-    let (id, secret) = (session.access_key_id, Secret::from(session.secret_access_key));
+    let (id, secret) = (
+        session.access_key_id,
+        Secret::from(session.secret_access_key),
+    );
     let token = Some(Secret::from(session.session_token));
     let with_token = support::connection_as(&peer.endpoint(), &id, &secret, token).await;
     with_token.identity().await.expect("the session lives");
@@ -68,13 +90,22 @@ async fn where_everybody_is_let_in_nothing_is_called_dead() {
     let issuer = issuer(&peer).await;
     let Minted { id, secret } = mint(&issuer, &user).await;
     let never_made = probe(&issuer, &KeyId::from("AKIANEVERMADEATALLXX"), &secret).await;
-    assert!(!never_made.control && never_made.liveness != Liveness::Dead, "{never_made:?}");
+    assert!(
+        !never_made.control && never_made.liveness != Liveness::Dead,
+        "{never_made:?}"
+    );
     issuer.disable(&user, &id).await.expect("disabled");
     let disabled = probe(&issuer, &id, &secret).await;
-    assert!(!disabled.control && disabled.liveness != Liveness::Dead, "{disabled:?}");
+    assert!(
+        !disabled.control && disabled.liveness != Liveness::Dead,
+        "{disabled:?}"
+    );
     issuer.delete(&user, &id).await.expect("deleted");
     let deleted = probe(&issuer, &id, &secret).await;
-    assert!(!deleted.control && deleted.liveness != Liveness::Dead, "{deleted:?}");
+    assert!(
+        !deleted.control && deleted.liveness != Liveness::Dead,
+        "{deleted:?}"
+    );
 }
 
 #[tokio::test]
@@ -85,11 +116,17 @@ async fn who_is_not_there_is_not_found() {
         let fault = issuer.mint(&request(&nobody)).await.expect_err("refused");
         assert_eq!(fault.kind, FaultKind::NotFound, "{fault}");
         let user = make_user(&peer.connection().await, "app").await;
-        let fault = issuer.disable(&user, &KeyId::from("AKIANEVERMADEATALLXX")).await;
+        let fault = issuer
+            .disable(&user, &KeyId::from("AKIANEVERMADEATALLXX"))
+            .await;
         assert_eq!(fault.expect_err("refused").kind, FaultKind::NotFound);
     }
     let moto = support::moto().await;
-    let fault = issuer(&moto).await.list(&nobody).await.expect_err("refused");
+    let fault = issuer(&moto)
+        .await
+        .list(&nobody)
+        .await
+        .expect_err("refused");
     assert_eq!(fault.kind, FaultKind::NotFound, "{fault}");
     // Not as AWS: ministack lists no keys for a user that it does not have.
     let ministack = support::ministack().await;
@@ -101,20 +138,36 @@ async fn who_is_not_there_is_not_found() {
 async fn users_and_keys_are_paged_to_the_end() {
     let wire = Wire::by(|_, request| match request {
         text if text.contains("Action=GetAccessKeyLastUsed") => never_used(),
-        text if text.contains("Action=ListUsers") && text.contains("Marker=third") => users(&["c"], None),
-        text if text.contains("Action=ListUsers") && text.contains("Marker=second") => users(&[], Some("third")),
+        text if text.contains("Action=ListUsers") && text.contains("Marker=third") => {
+            users(&["c"], None)
+        }
+        text if text.contains("Action=ListUsers") && text.contains("Marker=second") => {
+            users(&[], Some("third"))
+        }
         text if text.contains("Action=ListUsers") => users(&["z", "a"], Some("second")),
-        text if text.contains("UserName=c") && text.contains("Marker=more") => keys(&["AKIA1"], None),
+        text if text.contains("UserName=c") && text.contains("Marker=more") => {
+            keys(&["AKIA1"], None)
+        }
         text if text.contains("UserName=c") => keys(&["AKIA2"], Some("more")),
         _ => keys(&[], None),
     })
     .await;
     let issuer = IamIssuer::new(support::connection_to(&wire.endpoint).await);
     let lists = issuer.list_all().await.expect("all");
-    let ids = |keys: &[IssuedKey]| keys.iter().map(|key| key.id.to_string()).collect::<Vec<_>>();
-    let lists: Vec<_> = lists.iter().map(|(user, keys)| (user.as_str(), ids(keys))).collect();
+    let ids = |keys: &[IssuedKey]| {
+        keys.iter()
+            .map(|key| key.id.to_string())
+            .collect::<Vec<_>>()
+    };
+    let lists: Vec<_> = lists
+        .iter()
+        .map(|(user, keys)| (user.as_str(), ids(keys)))
+        .collect();
     let two = vec!["AKIA1".to_string(), "AKIA2".to_string()];
-    assert_eq!(lists, [("user/a", vec![]), ("user/c", two), ("user/z", vec![])]);
+    assert_eq!(
+        lists,
+        [("user/a", vec![]), ("user/c", two), ("user/z", vec![])]
+    );
 }
 
 #[tokio::test]
@@ -126,7 +179,10 @@ async fn a_page_that_is_denied_is_no_end_of_the_list() {
     })
     .await;
     let issuer = IamIssuer::new(support::connection_to(&wire.endpoint).await);
-    assert_eq!(issuer.survey().await.expect_err("half a list").kind, FaultKind::Denied);
+    assert_eq!(
+        issuer.survey().await.expect_err("half a list").kind,
+        FaultKind::Denied
+    );
 }
 
 #[tokio::test]
@@ -138,22 +194,40 @@ async fn the_last_use_of_a_key_is_told() {
     let before = jiff::Timestamp::now();
     let own = peer.connection_as(used.id.as_str(), &used.secret).await;
     own.identity().await.expect("used");
-    let at = issuer.last_used(&user, &used.id).await.expect("told").expect("a time");
+    let at = issuer
+        .last_used(&user, &used.id)
+        .await
+        .expect("told")
+        .expect("a time");
     assert!(at.duration_since(before).as_secs().abs() < 60, "{at}");
     assert_eq!(issuer.last_used(&user, &unused.id).await, Ok(None));
     let listed = issuer.list(&user).await.expect("a list");
-    let told = |id: &KeyId| listed.iter().find(|key| key.id == *id).expect("listed").last_used;
+    let told = |id: &KeyId| {
+        listed
+            .iter()
+            .find(|key| key.id == *id)
+            .expect("listed")
+            .last_used
+    };
     assert_eq!((told(&used.id), told(&unused.id)), (Some(at), None));
 }
 
 #[tokio::test]
 async fn another_account_is_noticed() {
     let peer = support::moto().await;
-    let identity = peer.connection().await.identity().await.expect("an identity");
+    let identity = peer
+        .connection()
+        .await
+        .identity()
+        .await
+        .expect("an identity");
     assert_eq!(identity.region, REGION);
     identity.check("123456789012").expect("the account of moto");
     let wrong = identity.check("111122223333").expect_err("another one");
-    assert_eq!((wrong.found.as_str(), wrong.expected.as_str()), ("123456789012", "111122223333"));
+    assert_eq!(
+        (wrong.found.as_str(), wrong.expected.as_str()),
+        ("123456789012", "111122223333")
+    );
 }
 
 #[tokio::test]
@@ -171,12 +245,18 @@ async fn nothing_shows_a_secret() {
     let false_secret = Secret::from(CANARY);
     let wrong = peer.connection_as(minted.id.as_str(), &false_secret).await;
     let refused = wrong.identity().await.expect_err("a wrong secret");
-    assert_eq!((denied.kind, refused.kind), (FaultKind::Denied, FaultKind::Denied));
+    assert_eq!(
+        (denied.kind, refused.kind),
+        (FaultKind::Denied, FaultKind::Denied)
+    );
     let probe = probe(&issuer, &minted.id, &false_secret).await;
     let shown = format!(
         "{minted:?} {own:?} {own_issuer:#?} {denied:?} {denied} {refused:?} {refused} {wrong:?} {probe:?}"
     );
     let secret = String::from_utf8_lossy(minted.secret.expose()).into_owned();
     assert!(shown.contains(minted.id.as_str()));
-    assert!(!shown.contains(&secret) && !shown.contains("canary"), "{shown}");
+    assert!(
+        !shown.contains(&secret) && !shown.contains("canary"),
+        "{shown}"
+    );
 }

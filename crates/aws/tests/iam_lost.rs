@@ -31,7 +31,11 @@ fn user() -> Principal {
 }
 
 async fn mint(issuer: &IamIssuer) -> Result<KeyId, Fault> {
-    let request = MintRequest { principal: user(), name: "n".into(), replaces: None };
+    let request = MintRequest {
+        principal: user(),
+        name: "n".into(),
+        replaces: None,
+    };
     issuer.mint(&request).await.map(|minted| minted.id)
 }
 
@@ -46,12 +50,17 @@ async fn changes(issuer: &IamIssuer) -> Vec<Fault> {
         issuer.cut(&user()).await,
         issuer.uncut(&user()).await,
     ];
-    results.into_iter().map(|result| result.expect_err("it failed")).collect()
+    results
+        .into_iter()
+        .map(|result| result.expect_err("it failed"))
+        .collect()
 }
 
 /// An address where nobody listens.
 async fn nobody() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
     listener.local_addr().expect("an address").to_string()
 }
 
@@ -65,10 +74,14 @@ async fn a_refused_connection_changed_nothing() {
 
 #[tokio::test]
 async fn a_failed_handshake_changed_nothing() {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
-    let fault = mint(&issuer(&format!("https://{address}")).await).await.expect_err("no TLS there");
+    let fault = mint(&issuer(&format!("https://{address}")).await)
+        .await
+        .expect_err("no TLS there");
     assert_eq!(fault.kind, FaultKind::Unreachable, "{fault}");
 }
 
@@ -78,7 +91,10 @@ async fn a_change_without_a_definite_answer_is_ambiguous_and_sent_once() {
         ("never", Answer::Never),
         ("hang up", Answer::HangUp),
         ("cut", Answer::Cut),
-        ("nonsense", Answer::Status(200, "<html>welcome</html>".into())),
+        (
+            "nonsense",
+            Answer::Status(200, "<html>welcome</html>".into()),
+        ),
         ("500", refusal(500, "InternalFailure")),
         ("500, bare", Answer::Status(500, String::new())),
         ("503", refusal(503, "ServiceUnavailable")),
@@ -91,7 +107,11 @@ async fn a_change_without_a_definite_answer_is_ambiguous_and_sent_once() {
         let fault = mint(&issuer(&wire.endpoint).await).await.expect_err(name);
         assert_eq!(fault.kind, FaultKind::Ambiguous, "{name}: {fault}");
         assert_eq!(wire.seen(), 1, "{name}");
-        assert!(started.elapsed() < PATIENCE * 4, "{name}: {:?}", started.elapsed());
+        assert!(
+            started.elapsed() < PATIENCE * 4,
+            "{name}: {:?}",
+            started.elapsed()
+        );
     }
 }
 
@@ -128,7 +148,11 @@ async fn a_definite_refusal_is_told_and_not_repeated() {
 #[tokio::test]
 async fn a_policy_too_many_is_no_want_of_key_slots() {
     let wire = Wire::new(vec![refusal(409, "LimitExceeded")]).await;
-    let fault = issuer(&wire.endpoint).await.cut(&user()).await.expect_err("refused");
+    let fault = issuer(&wire.endpoint)
+        .await
+        .cut(&user())
+        .await
+        .expect_err("refused");
     assert_eq!(fault.kind, FaultKind::Invalid, "{fault}");
 }
 
@@ -137,13 +161,20 @@ async fn a_change_after_another_gets_a_connection_of_its_own() {
     let wire = Wire::new(vec![created("AKIANEW", "secret"), Answer::HangUp]).await;
     let issuer = issuer(&wire.endpoint).await;
     assert_eq!(mint(&issuer).await, Ok(KeyId::from("AKIANEW")));
-    assert_eq!(mint(&issuer).await.expect_err("lost").kind, FaultKind::Ambiguous);
+    assert_eq!(
+        mint(&issuer).await.expect_err("lost").kind,
+        FaultKind::Ambiguous
+    );
     assert_eq!(wire.seen(), 2);
 }
 
 #[tokio::test]
 async fn reads_are_repeated_when_throttled_or_failed() {
-    for passing in [refusal(400, "Throttling"), refusal(503, "ServiceUnavailable"), Answer::HangUp] {
+    for passing in [
+        refusal(400, "Throttling"),
+        refusal(503, "ServiceUnavailable"),
+        Answer::HangUp,
+    ] {
         let wire = Wire::new(vec![passing.clone(), passing, no_keys()]).await;
         assert_eq!(issuer(&wire.endpoint).await.list(&user()).await, Ok(vec![]));
         assert_eq!(wire.seen(), 3);
@@ -153,7 +184,11 @@ async fn reads_are_repeated_when_throttled_or_failed() {
 #[tokio::test]
 async fn a_read_that_is_denied_is_not_repeated() {
     let wire = Wire::new(vec![refusal(403, "AccessDenied")]).await;
-    let fault = issuer(&wire.endpoint).await.list(&user()).await.expect_err("denied");
+    let fault = issuer(&wire.endpoint)
+        .await
+        .list(&user())
+        .await
+        .expect_err("denied");
     assert_eq!((fault.kind, wire.seen()), (FaultKind::Denied, 1));
 }
 
@@ -167,7 +202,10 @@ fn somebody() -> Answer {
 }
 
 async fn probe(wire: &Wire) -> relatch_case::model::Probe {
-    let key = KeyMaterial { id: Some(KeyId::from("AKIAOLDOLDOLDOLDOLDO")), secret: Secret::from("old-canary") };
+    let key = KeyMaterial {
+        id: Some(KeyId::from("AKIAOLDOLDOLDOLDOLDO")),
+        secret: Secret::from("old-canary"),
+    };
     let probe = issuer(&wire.endpoint).await.probe(&key).await;
     assert!(!format!("{probe:?}").contains("canary"));
     probe
@@ -181,7 +219,11 @@ async fn a_probe_without_an_answer_of_the_service_is_unknown() {
         // Asked in this order: the made-up key, ourselves, the key in question.
         let wire = Wire::new(vec![dead(), somebody(), last.clone()]).await;
         let probe = probe(&wire).await;
-        assert_eq!((probe.liveness, probe.control), (Liveness::Unknown, true), "{last:?}");
+        assert_eq!(
+            (probe.liveness, probe.control),
+            (Liveness::Unknown, true),
+            "{last:?}"
+        );
         assert_eq!(wire.seen(), 3, "a probe is one request: {last:?}");
     }
 }

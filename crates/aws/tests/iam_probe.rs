@@ -36,8 +36,14 @@ async fn sts(
     let counts = seen.clone();
     tokio::spawn(async move {
         while let Ok((mut client, _)) = listener.accept().await {
-            let Some(key) = signer(&mut client).await else { continue };
-            *counts.lock().expect("no panic holds it").entry(key.clone()).or_insert(0) += 1;
+            let Some(key) = signer(&mut client).await else {
+                continue;
+            };
+            *counts
+                .lock()
+                .expect("no panic holds it")
+                .entry(key.clone())
+                .or_insert(0) += 1;
             let answer = answers.get(key.as_str()).copied().unwrap_or(others);
             if let Some((status, code)) = answer {
                 let _ = client.write_all(http(status, code).as_bytes()).await;
@@ -90,7 +96,10 @@ async fn issuer(endpoint: &str) -> IamIssuer {
 }
 
 fn key(id: &str) -> KeyMaterial {
-    KeyMaterial { id: Some(KeyId::from(id)), secret: Secret::from("canary-canary-canary-canary-canary-canar") }
+    KeyMaterial {
+        id: Some(KeyId::from(id)),
+        secret: Secret::from("canary-canary-canary-canary-canary-canar"),
+    }
 }
 
 #[tokio::test]
@@ -115,7 +124,11 @@ async fn only_the_definite_refusal_is_death() {
         assert_eq!(probe.liveness, liveness, "{answer:?}: {}", probe.answer);
         assert!(probe.control, "{answer:?}");
         assert!(!format!("{probe:?}").contains("canary"));
-        assert_eq!(seen.lock().expect("counted")[PROBED], 1, "one probe is one request");
+        assert_eq!(
+            seen.lock().expect("counted")[PROBED],
+            1,
+            "one probe is one request"
+        );
     }
 }
 
@@ -123,27 +136,45 @@ async fn only_the_definite_refusal_is_death() {
 async fn nobody_is_dead_where_a_made_up_key_lives() {
     let (endpoint, _) = sts(ALIVE, &[(PROBED, DEAD)]).await;
     let probe = issuer(&endpoint).await.probe(&key(PROBED)).await;
-    assert_eq!((probe.liveness, probe.control), (Liveness::Unknown, false), "{}", probe.answer);
+    assert_eq!(
+        (probe.liveness, probe.control),
+        (Liveness::Unknown, false),
+        "{}",
+        probe.answer
+    );
 }
 
 #[tokio::test]
 async fn nobody_is_dead_where_even_we_are_refused() {
     let (endpoint, _) = sts(DEAD, &[]).await;
     let probe = issuer(&endpoint).await.probe(&key(PROBED)).await;
-    assert_eq!((probe.liveness, probe.control), (Liveness::Unknown, false), "{}", probe.answer);
+    assert_eq!(
+        (probe.liveness, probe.control),
+        (Liveness::Unknown, false),
+        "{}",
+        probe.answer
+    );
 }
 
 #[tokio::test]
 async fn a_key_that_needs_a_token_is_not_judged_without_it() {
     let (endpoint, _) = sts(DEAD, &[(OURS, ALIVE)]).await;
-    let probe = issuer(&endpoint).await.probe(&key("ASIAPROBEDPROBEDPROB")).await;
+    let probe = issuer(&endpoint)
+        .await
+        .probe(&key("ASIAPROBEDPROBEDPROB"))
+        .await;
     assert_eq!(probe.liveness, Liveness::Unknown, "{}", probe.answer);
 }
 
 #[tokio::test]
 async fn an_id_that_was_cut_short_is_not_judged() {
     let (endpoint, _) = sts(DEAD, &[(OURS, ALIVE)]).await;
-    for id in ["AKIAPROBEDPROBEDPRO", "AKIAPROBEDPROBEDPROB ", "akiaprobedprobedprob", ""] {
+    for id in [
+        "AKIAPROBEDPROBEDPRO",
+        "AKIAPROBEDPROBEDPROB ",
+        "akiaprobedprobedprob",
+        "",
+    ] {
         let probe = issuer(&endpoint).await.probe(&key(id)).await;
         assert_eq!(probe.liveness, Liveness::Unknown, "{id}: {}", probe.answer);
     }
@@ -155,5 +186,10 @@ async fn an_issuer_that_cannot_be_reached_kills_nobody() {
     let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
     let probe = issuer(&endpoint).await.probe(&key(PROBED)).await;
-    assert_eq!((probe.liveness, probe.control), (Liveness::Unknown, false), "{}", probe.answer);
+    assert_eq!(
+        (probe.liveness, probe.control),
+        (Liveness::Unknown, false),
+        "{}",
+        probe.answer
+    );
 }

@@ -26,8 +26,7 @@ const SSO_PATH: &str = "aws-reserved/sso.amazonaws.com/";
 pub fn check(measure: &Measure, responder: &str) -> Result<(), LockOut> {
     let denied = match measure {
         Measure::Scp { target, allow, .. } => {
-            may_bind(target, responder)
-                && !allow.iter().any(|pattern| lets_through(pattern, responder))
+            may_bind(target, responder) && !is_allowed(allow, responder)
         }
         Measure::DenyUser { user } | Measure::DisableKey { user, .. } => {
             // Names of users are unique without regard to case.
@@ -44,18 +43,23 @@ pub fn check(measure: &Measure, responder: &str) -> Result<(), LockOut> {
     Ok(())
 }
 
+/// Whether a service control policy with this allow-list does not bind a principal.
+pub(crate) fn is_allowed(allow: &[String], principal: &str) -> bool {
+    allow.iter().any(|pattern| lets_through(pattern, principal))
+}
+
 /// A policy on one account binds that account only; one on a root or unit may bind any.
 fn may_bind(target: &str, responder: &str) -> bool {
     let is_account = target.len() == 12 && target.bytes().all(|byte| byte.is_ascii_digit());
     !is_account || Arn::parse(responder).is_none_or(|arn| arn.account == target)
 }
 
-/// Whether `aws:PrincipalArn` of the responder is like the pattern.
-fn lets_through(pattern: &str, responder: &str) -> bool {
-    let (Some(pattern), Some(found)) = (Arn::parse(pattern), Arn::parse(responder)) else {
+/// Whether `aws:PrincipalArn` of a principal is like the pattern.
+fn lets_through(pattern: &str, principal: &str) -> bool {
+    let (Some(pattern), Some(found)) = (Arn::parse(pattern), Arn::parse(principal)) else {
         return false;
     };
-    let Some(role) = arn::session_role(responder) else {
+    let Some(role) = arn::session_role(principal) else {
         return pattern.like(&found);
     };
     resources(role, pattern.resource).iter().any(|resource| {

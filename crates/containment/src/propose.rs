@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use relatch_case::State;
 use serde::{Deserialize, Serialize};
 
-use crate::{Form, Measure, Role};
+use crate::arn::{self, Arn};
+use crate::{Form, Measure, Role, lockout};
 
 /// Measures with the reason for each, and what could not be answered by one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,8 +20,8 @@ pub struct Proposal {
 
 /// Proposes measures for the convicted identities of `state`: the service control policy
 /// where an organization can write one, the stolen and planted keys disabled, sessions of
-/// roles that the thief used revoked. A user whose own key was stolen is denied everything
-/// only if `deny_users` says so: a deny hits the rightful owner's keys as well.
+/// roles that the thief used revoked. A user whom the thief acts as is denied everything only
+/// if `deny_users` says so: a deny hits the rightful owner's keys as well.
 pub fn propose(
     state: &State,
     scp: Option<(String, Form, Vec<String>)>,
@@ -28,55 +29,147 @@ pub fn propose(
     now: Timestamp,
 ) -> Proposal {
     let mut proposal = Proposal::default();
-    match scp {
-        Some((target, form, allow)) => {
-            proposal.measures.push(Measure::Scp {
-                target,
-                form,
-                allow,
-            });
-        }
-        None => proposal.missing.push(
+    outside_the_account(&mut proposal, state, scp);
+    let keys = thief_keys(state);
+    users(&mut proposal, state, &keys, deny_users);
+    roles(&mut proposal, state, now);
+    proposal
+}
+
+/// The strongest rung, and whom it misses.
+fn outside_the_account(
+    proposal: &mut Proposal,
+    state: &State,
+    scp: Option<(String, Form, Vec<String>)>,
+) {
+    let Some((target, form, allow)) = scp else {
+        proposal.missing.push(
             "no service control policy: without the organization's management account the \
              thief can re-create access in the seconds before the other measures bind"
                 .to_string(),
-        ),
+        );
+        return;
+    };
+    let let_through: BTreeSet<&String> = arns(state)
+        .filter(|arn| lockout::is_allowed(&allow, arn))
+        .collect();
+    for arn in let_through {
+        proposal.missing.push(format!(
+            "the list of responders lets the convicted {arn} through"
+        ));
     }
-    let keys = thief_keys(state);
-    for (user, key) in &keys {
-        if deny_users && !has_other_keys_in_use(state, user, &keys) {
-            proposal
-                .measures
-                .push(Measure::DenyUser { user: user.clone() });
+    proposal.measures.push(Measure::Scp {
+        target,
+        form,
+        allow,
+    });
+}
+
+/// Keys are disabled and, if asked for, their users denied; whoever acted as a user without a
+/// key of theirs is told.
+fn users(
+    proposal: &mut Proposal,
+    state: &State,
+    keys: &BTreeSet<(String, String)>,
+    deny_users: bool,
+) {
+    let with_keys: BTreeSet<&str> = keys.iter().map(|(user, _)| user.as_str()).collect();
+    let without_keys: BTreeSet<&str> = thief_users(state)
+        .filter(|user| {
+            !with_keys
+                .iter()
+                .any(|other| other.eq_ignore_ascii_case(user))
+        })
+        .collect();
+    for user in &without_keys {
+        if !deny_users {
+            proposal.missing.push(format!(
+                "user {user}: the thief acted as it without a key that is listed; deny the user \
+                 and change its password"
+            ));
         }
-        proposal.measures.push(Measure::DisableKey {
-            user: user.clone(),
-            key: key.clone(),
-        });
     }
-    for key in unlisted_keys(state, &keys) {
+    for user in with_keys.union(&without_keys) {
+        if deny_users && has_other_keys_in_use(state, user, keys) {
+            proposal.missing.push(format!(
+                "user {user} is not denied everything: another key of it is active"
+            ));
+        } else if deny_users {
+            proposal.measures.push(Measure::DenyUser {
+                user: (*user).to_string(),
+            });
+        }
+        let own = keys.iter().filter(|(owner, _)| owner == user);
+        proposal
+            .measures
+            .extend(own.map(|(user, key)| Measure::DisableKey {
+                user: user.clone(),
+                key: key.clone(),
+            }));
+    }
+    for key in unlisted_keys(state, keys) {
         proposal.missing.push(format!(
             "key {key}: no list of keys has it, so whose it is, and whether it works, is not known"
         ));
     }
-    let account = state.case.as_ref().and_then(|case| case.account.as_deref());
-    for (role_account, role) in thief_roles(state) {
-        if account.is_some_and(|account| account != role_account) {
-            proposal.missing.push(format!(
-                "sessions of role {role} in account {role_account}: it is not the case's account"
-            ));
-            continue;
-        }
-        proposal.measures.push(Measure::RevokeSessions {
-            role: Role(role),
-            issued_before: now,
-        });
+    if arns(state).any(|arn| arn.ends_with(":root")) {
+        proposal.missing.push(
+            "the root user acted: nothing in the account binds it; change its password and \
+             second factor, and delete its access keys"
+                .to_string(),
+        );
     }
-    let mut seen = BTreeSet::new();
-    proposal
-        .measures
-        .retain(|measure| seen.insert(measure.id()));
-    proposal
+}
+
+/// Sessions of roles are revoked where a policy can be put on the role.
+fn roles(proposal: &mut Proposal, state: &State, now: Timestamp) {
+    for (account, role) in thief_roles(state) {
+        if account_of(state).is_some_and(|own| own != account) {
+            proposal.missing.push(format!(
+                "sessions of role {role} in account {account}: it is not the case's account"
+            ));
+        } else if let Some(owner) = managed_by(&role) {
+            proposal.missing.push(format!(
+                "sessions of role {role}: it belongs to {owner} and takes no policy of ours"
+            ));
+        } else {
+            proposal.measures.push(Measure::RevokeSessions {
+                role: Role(role),
+                issued_before: now,
+            });
+        }
+    }
+}
+
+/// Who alone can change a role, by its reserved name.
+fn managed_by(role: &str) -> Option<&'static str> {
+    if role.starts_with("AWSReservedSSO_") {
+        Some("IAM Identity Center (end the session there)")
+    } else if role.starts_with("AWSServiceRoleFor") {
+        Some("an AWS service")
+    } else {
+        None
+    }
+}
+
+fn account_of(state: &State) -> Option<&str> {
+    state.case.as_ref().and_then(|case| case.account.as_deref())
+}
+
+/// The names of everybody who was convicted.
+fn arns(state: &State) -> impl Iterator<Item = &String> {
+    state.actors.iter().flat_map(|actor| &actor.arns)
+}
+
+/// The users of the case's account whom the thief acted as.
+fn thief_users(state: &State) -> impl Iterator<Item = &str> {
+    let own = account_of(state);
+    arns(state).filter_map(move |text| {
+        let account = Arn::parse(text)?.account;
+        own.is_none_or(|own| own == account)
+            .then(|| arn::user(text))
+            .flatten()
+    })
 }
 
 /// The IAM users' keys that the thief used or made, with their users.
@@ -113,13 +206,12 @@ fn has_other_keys_in_use(state: &State, user: &str, keys: &BTreeSet<(String, Str
 
 /// Accounts and names of the roles whose sessions are the thief's.
 fn thief_roles(state: &State) -> BTreeSet<(String, String)> {
-    let arns = state.actors.iter().flat_map(|actor| &actor.arns);
-    arns.filter_map(|arn| {
-        let (head, session) = arn.rsplit_once(":assumed-role/")?;
-        let role = session.split('/').next()?;
-        Some((head.rsplit(':').next()?.to_string(), role.to_string()))
-    })
-    .collect()
+    arns(state)
+        .filter_map(|text| {
+            let role = arn::session_role(text)?;
+            Some((Arn::parse(text)?.account.to_string(), role.to_string()))
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -253,6 +345,81 @@ mod tests {
         });
         let proposal = propose(&state, None, false, NOW);
         assert_eq!(ids(&proposal), ["revoke-sessions/app"]);
-        assert!(proposal.missing[1].contains("444455556666"));
+        let elsewhere = proposal
+            .missing
+            .iter()
+            .filter(|words| words.contains("444455556666"));
+        assert_eq!(elsewhere.count(), 1, "{:?}", proposal.missing);
+    }
+
+    #[test]
+    fn whoever_acted_without_a_listed_key_is_told_or_denied() {
+        let arns = [
+            "arn:aws:iam::111122223333:user/ops/eve",
+            "arn:aws:iam::111122223333:root",
+        ];
+        let state = state(&[("eve", &[])], vec![thief(&[], &arns)]);
+        let told = propose(&state, None, false, NOW);
+        assert!(told.measures.is_empty());
+        assert!(
+            told.missing[1].starts_with("user eve:"),
+            "{:?}",
+            told.missing
+        );
+        assert!(
+            told.missing[2].starts_with("the root user"),
+            "{:?}",
+            told.missing
+        );
+        let denied = propose(&state, None, true, NOW);
+        assert_eq!(ids(&denied), ["deny-user/eve"]);
+        assert_eq!(denied.missing.len(), 2);
+    }
+
+    #[test]
+    fn a_user_that_is_spared_is_named() {
+        let users: [(&str, &[(&str, bool)]); 1] = [("app", &[("AKIAA", true), ("AKIAB", true)])];
+        let arns = ["arn:aws:iam::111122223333:user/app"];
+        let proposal = propose(
+            &state(&users, vec![thief(&["AKIAA"], &arns)]),
+            None,
+            true,
+            NOW,
+        );
+        assert_eq!(ids(&proposal), ["disable-key/app/AKIAA"]);
+        assert!(proposal.missing[1].starts_with("user app is not denied"));
+    }
+
+    #[test]
+    fn a_thief_on_the_list_of_responders_is_told() {
+        let arns = [
+            "arn:aws:sts::111122223333:assumed-role/Admin/s",
+            "arn:aws:iam::111122223333:user/eve",
+        ];
+        let state = state(&[], vec![thief(&[], &arns)]);
+        let allow = vec!["arn:aws:iam::*:role/Admin*".to_string()];
+        let proposal = propose(&state, Some(("1".into(), Form::DenyAll, allow)), true, NOW);
+        let told = proposal
+            .missing
+            .iter()
+            .filter(|words| words.contains("lets the convicted"));
+        assert_eq!(
+            told.collect::<Vec<_>>(),
+            [
+                "the list of responders lets the convicted arn:aws:sts::111122223333:assumed-role/Admin/s through"
+            ]
+        );
+    }
+
+    #[test]
+    fn roles_that_take_no_policy_are_told() {
+        let arns = [
+            "arn:aws:sts::1:assumed-role/AWSReservedSSO_Admin_0a1b/alice",
+            "arn:aws:sts::1:assumed-role/AWSServiceRoleForSupport/s",
+        ];
+        let proposal = propose(&state(&[], vec![thief(&[], &arns)]), None, false, NOW);
+        assert!(proposal.measures.is_empty());
+        assert!(proposal.missing[1].contains("Identity Center"));
+        assert!(proposal.missing[2].contains("AWS service"));
     }
 }

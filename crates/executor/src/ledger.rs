@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use relatch_case::{Draft, Fact, Journal, JournalError, Lease, Record, State};
 
+use crate::process;
+
 /// How often an append is tried again on a journal that others write to as well.
 const TRIES: usize = 16;
 
@@ -81,10 +83,21 @@ impl Ledger {
         Ok(false)
     }
 
-    /// Takes the lease (law 9).
+    /// Takes the lease (law 9); at once if its holder was a process of this machine that
+    /// runs no more.
     pub fn acquire(&self, now: Timestamp, ttl_s: u32) -> Result<Lease, JournalError> {
-        let holder = format!("{} (process {})", self.by, std::process::id());
-        self.lock().journal.acquire(&holder, now, ttl_s)
+        let me = process::holder(&self.by);
+        let journal = &mut self.lock().journal;
+        match journal.acquire(&me, now, ttl_s) {
+            // For one who is gone the time is up. Who else takes it over first has it until
+            // later than this, and is respected.
+            Err(JournalError::Held { holder, until }) if process::is_gone(&holder) => {
+                let lease = journal.acquire(&me, until, ttl_s)?;
+                journal.renew(&lease, now, ttl_s)?;
+                Ok(lease)
+            }
+            other => other,
+        }
     }
 
     /// Extends the lease.

@@ -20,6 +20,7 @@ mod hand_over;
 mod ledger;
 mod limits;
 mod look;
+mod process;
 mod reconcile;
 mod survey;
 mod vault;

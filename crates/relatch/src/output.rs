@@ -45,6 +45,7 @@ impl Printer {
     }
 
     /// Text on standard output.
+    #[expect(clippy::unused_self, reason = "the printer is the right to write")]
     pub(crate) fn data(self, text: &str) {
         let mut out = io::stdout().lock();
         // A reader that went away (`| head`) is no error of ours.
@@ -52,6 +53,7 @@ impl Printer {
     }
 
     /// A message for a person, on standard error.
+    #[expect(clippy::unused_self, reason = "the printer is the right to write")]
     pub(crate) fn note(self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{text}");
     }

@@ -53,9 +53,9 @@ impl Progress {
             Event::NotYet { step, detail } => {
                 let words = format!("{step}: {detail}");
                 if self.verbose {
-                    self.line(&format!("  {words}"))
+                    self.line(&format!("  {words}"));
                 } else {
-                    self.message(words)
+                    self.message(words);
                 }
             }
             Event::Ended {

@@ -226,7 +226,7 @@ fn issuer(
     let admin_key: Option<Secret> = config
         .admin_key
         .as_ref()
-        .map(|from| from.fetch())
+        .map(crate::config::ValueFrom::fetch)
         .transpose()?;
     let settings = Settings {
         id: IssuerId::from(id),
@@ -254,7 +254,7 @@ fn detector_specs(catalog: &Catalog, id: &str, config: &IssuerConfig) -> Vec<Det
     let name = config.catalog.as_deref().unwrap_or(id);
     let formats = catalog
         .get(&IssuerId::from(name))
-        .map(|e| e.key_formats())
+        .map(relatch_issuers::Entry::key_formats)
         .unwrap_or_default();
     specs.extend(formats.into_iter().map(|format| DetectorSpec {
         issuer: IssuerId::from(id),

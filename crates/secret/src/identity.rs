@@ -229,9 +229,14 @@ impl CaseIdentity {
 
     /// Reads a value from a file that was sealed to this identity.
     pub fn open_file(&self, path: &Path) -> Result<Secret, IdentityError> {
-        let sealed = std::fs::read(path)
-            .map_err(|source| IdentityError::Io { path: path.to_path_buf(), source })?;
-        self.open(&sealed).ok_or_else(|| IdentityError::NotSealedToThis { path: path.to_path_buf() })
+        let sealed = std::fs::read(path).map_err(|source| IdentityError::Io {
+            path: path.to_path_buf(),
+            source,
+        })?;
+        self.open(&sealed)
+            .ok_or_else(|| IdentityError::NotSealedToThis {
+                path: path.to_path_buf(),
+            })
     }
 
     /// Encrypts `bytes` to a public half.

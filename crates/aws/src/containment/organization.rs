@@ -50,7 +50,11 @@ impl Organization {
             None => None,
         };
         let ours_attached = ours.is_some_and(|id| attached.contains(&id));
-        Ok(Standing { attached, content, ours_attached })
+        Ok(Standing {
+            attached,
+            content,
+            ours_attached,
+        })
     }
 
     /// Writes the policy and attaches it.
@@ -85,7 +89,9 @@ impl Organization {
                 self.write(name, content).await.map(|_| ())
             }
             (None, _) => {
-                let Some(id) = self.find(name).await? else { return Ok(()) };
+                let Some(id) = self.find(name).await? else {
+                    return Ok(());
+                };
                 self.detach(&id, target).await?;
                 let deleted = self.write.delete_policy().policy_id(id).send().await;
                 gone_is_fine(deleted.map(|_| ()).map_err(fault))
@@ -101,10 +107,15 @@ impl Organization {
         target: &str,
     ) -> Result<(bool, &'static str), Fault> {
         if self.is_management(target).await? {
-            return Ok((false, "no service control policy binds the management account"));
+            return Ok((
+                false,
+                "no service control policy binds the management account",
+            ));
         }
         let how = "the policy and its attachment, read back";
-        let Some(id) = self.find(name).await? else { return Ok((false, how)) };
+        let Some(id) = self.find(name).await? else {
+            return Ok((false, how));
+        };
         if !self.attached(target).await?.contains(&id) {
             return Ok((false, how));
         }
@@ -112,15 +123,25 @@ impl Organization {
     }
 
     async fn is_management(&self, target: &str) -> Result<bool, Fault> {
-        let answer = self.read.describe_organization().send().await.map_err(fault_of_read)?;
-        let management = answer.organization.and_then(|found| found.master_account_id);
+        let answer = self
+            .read
+            .describe_organization()
+            .send()
+            .await
+            .map_err(fault_of_read)?;
+        let management = answer
+            .organization
+            .and_then(|found| found.master_account_id);
         Ok(management.as_deref() == Some(target))
     }
 
     /// The ids of the service control policies attached to a target.
     async fn attached(&self, target: &str) -> Result<Vec<String>, Fault> {
         let list = self.read.list_policies_for_target().target_id(target);
-        let mut pages = list.filter(PolicyType::ServiceControlPolicy).into_paginator().send();
+        let mut pages = list
+            .filter(PolicyType::ServiceControlPolicy)
+            .into_paginator()
+            .send();
         let mut ids = Vec::new();
         while let Some(page) = pages.next().await {
             let policies = page.map_err(fault_of_read)?.policies.unwrap_or_default();
@@ -132,11 +153,16 @@ impl Organization {
 
     /// The id of the policy of that name, wherever it is attached.
     async fn find(&self, name: &str) -> Result<Option<String>, Fault> {
-        let list = self.read.list_policies().filter(PolicyType::ServiceControlPolicy);
+        let list = self
+            .read
+            .list_policies()
+            .filter(PolicyType::ServiceControlPolicy);
         let mut pages = list.into_paginator().send();
         while let Some(page) = pages.next().await {
             let policies = page.map_err(fault_of_read)?.policies.unwrap_or_default();
-            let named = policies.into_iter().find(|policy| policy.name.as_deref() == Some(name));
+            let named = policies
+                .into_iter()
+                .find(|policy| policy.name.as_deref() == Some(name));
             if let Some(policy) = named {
                 return Ok(policy.id);
             }
@@ -145,15 +171,29 @@ impl Organization {
     }
 
     async fn content(&self, id: &str) -> Result<String, Fault> {
-        let found = self.read.describe_policy().policy_id(id).send().await.map_err(fault_of_read)?;
-        found.policy.and_then(|policy| policy.content).ok_or_else(|| {
-            Fault::new(FaultKind::Unreachable, format!("policy {id} is shown without its text"))
-        })
+        let found = self
+            .read
+            .describe_policy()
+            .policy_id(id)
+            .send()
+            .await
+            .map_err(fault_of_read)?;
+        found
+            .policy
+            .and_then(|policy| policy.content)
+            .ok_or_else(|| {
+                Fault::new(
+                    FaultKind::Unreachable,
+                    format!("policy {id} is shown without its text"),
+                )
+            })
     }
 
     /// Makes the policy, or gives the one of that name this text; its id.
     async fn write(&self, name: &str, text: &str) -> Result<String, Fault> {
-        let Some(id) = self.find(name).await? else { return self.create(name, text).await };
+        let Some(id) = self.find(name).await? else {
+            return self.create(name, text).await;
+        };
         if self.content(&id).await? != text {
             let update = self.write.update_policy().policy_id(&id).content(text);
             update.send().await.map_err(fault)?;
@@ -162,9 +202,17 @@ impl Organization {
     }
 
     async fn create(&self, name: &str, text: &str) -> Result<String, Fault> {
-        let create = self.write.create_policy().name(name).description(DESCRIPTION).content(text);
-        let made =
-            create.r#type(PolicyType::ServiceControlPolicy).send().await.map_err(fault)?;
+        let create = self
+            .write
+            .create_policy()
+            .name(name)
+            .description(DESCRIPTION)
+            .content(text);
+        let made = create
+            .r#type(PolicyType::ServiceControlPolicy)
+            .send()
+            .await
+            .map_err(fault)?;
         made.policy
             .and_then(|policy| policy.policy_summary)
             .and_then(|summary| summary.id)
@@ -172,7 +220,12 @@ impl Organization {
     }
 
     async fn attach(&self, id: &str, target: &str) -> Result<(), Fault> {
-        if self.attached(target).await?.iter().any(|attached| attached == id) {
+        if self
+            .attached(target)
+            .await?
+            .iter()
+            .any(|attached| attached == id)
+        {
             return Ok(());
         }
         let attach = self.write.attach_policy().policy_id(id).target_id(target);
@@ -181,10 +234,21 @@ impl Organization {
     }
 
     async fn detach(&self, id: &str, target: &str) -> Result<(), Fault> {
-        if !self.attached(target).await?.iter().any(|attached| attached == id) {
+        if !self
+            .attached(target)
+            .await?
+            .iter()
+            .any(|attached| attached == id)
+        {
             return Ok(());
         }
-        let detached = self.write.detach_policy().policy_id(id).target_id(target).send().await;
+        let detached = self
+            .write
+            .detach_policy()
+            .policy_id(id)
+            .target_id(target)
+            .send()
+            .await;
         gone_is_fine(detached.map(|_| ()).map_err(fault))
     }
 }

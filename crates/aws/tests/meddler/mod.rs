@@ -1,6 +1,8 @@
 //! A proxy between us and an emulator that makes things happen at the worst moment: a
 //! writer in between, an answer that is lost.
 
+#![allow(dead_code, reason = "each test file uses another part of this")]
+
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};

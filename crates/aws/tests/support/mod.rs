@@ -19,16 +19,17 @@ use relatch_aws::{Connection, Options};
 use relatch_secret::Secret;
 
 /// The region of every connection made here.
-pub const REGION: &str = "us-east-1";
+pub(crate) const REGION: &str = "us-east-1";
 
 /// How long a server may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Stops the server when the test lets go of the pipe, even if the test itself is killed.
-const LEASH: &str = r#""$0" "$@" & server=$!; cat >/dev/null; kill "$server"; wait "$server""#;
+const LEASH: &str = r#""$0" "$@" & server=$!; cat >/dev/null; kill "$server"
+(sleep 5; kill -9 "$server") 2>/dev/null & hard=$!; wait "$server"; kill "$hard""#;
 
 /// A running server. Dropping it stops it; if the test failed, the end of its log is printed.
-pub struct Peer {
+pub(crate) struct Peer {
     name: &'static str,
     port: u16,
     leash: Child,
@@ -36,7 +37,7 @@ pub struct Peer {
 }
 
 /// ministack: refuses dead keys and denied calls as AWS does. Root is `test`/`test`.
-pub async fn ministack() -> Peer {
+pub(crate) async fn ministack() -> Peer {
     Peer::start("ministack", install::ministack(), |server, port| {
         server
             .env("AUTH", "true")
@@ -49,7 +50,7 @@ pub async fn ministack() -> Peer {
 }
 
 /// moto: has Organizations and the cap of two keys; refuses nobody anything.
-pub async fn moto() -> Peer {
+pub(crate) async fn moto() -> Peer {
     Peer::start("moto", install::moto(), |server, port| {
         server.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
     })
@@ -57,12 +58,12 @@ pub async fn moto() -> Peer {
 }
 
 /// A connection as root to an address of ours.
-pub async fn connection_to(endpoint: &str) -> Connection {
+pub(crate) async fn connection_to(endpoint: &str) -> Connection {
     connection_as(endpoint, "test", &Secret::from("test"), None).await
 }
 
 /// A connection with given credentials to an address of ours.
-pub async fn connection_as(
+pub(crate) async fn connection_as(
     endpoint: &str,
     id: &str,
     secret: &Secret,
@@ -124,11 +125,13 @@ impl Peer {
     /// Waits until it answers; `false` if it ended instead.
     async fn wait(&mut self) -> bool {
         let deadline = Instant::now() + PATIENCE;
+        // Its own log has to say so: another program may have taken the port.
+        let started = format!("Running on {}", self.endpoint());
         while Instant::now() < deadline {
-            if answers(self.port) {
+            if self.tail().contains(&started) && answers(self.port) {
                 return true;
             }
-            if self.tail().contains("ddress already in use") {
+            if self.tail().contains("in use") {
                 return false;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -137,27 +140,27 @@ impl Peer {
     }
 
     /// Its base address.
-    pub fn endpoint(&self) -> String {
+    pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
     /// A connection as root.
-    pub async fn connection(&self) -> Connection {
+    pub(crate) async fn connection(&self) -> Connection {
         connection_to(&self.endpoint()).await
     }
 
     /// A connection as root through another address, such as a proxy's.
-    pub async fn connection_through(&self, endpoint: &str) -> Connection {
+    pub(crate) async fn connection_through(&self, endpoint: &str) -> Connection {
         connection_to(endpoint).await
     }
 
     /// A connection with a key of this server.
-    pub async fn connection_as(&self, id: &str, secret: &Secret) -> Connection {
+    pub(crate) async fn connection_as(&self, id: &str, secret: &Secret) -> Connection {
         connection_as(&self.endpoint(), id, secret, None).await
     }
 
     /// A new user with one inline policy, and a connection with a key of it.
-    pub async fn user(&self, name: &str, policy: &str) -> Connection {
+    pub(crate) async fn user(&self, name: &str, policy: &str) -> Connection {
         let iam = aws_sdk_iam::Client::new(&self.connection().await.write_config(""));
         iam.create_user()
             .user_name(name)

@@ -2,15 +2,15 @@
 
 #![allow(dead_code, reason = "each test file uses another part of this")]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What is answered to a request.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// The request is read, then nothing.
     Never,
     /// The request is read, then the connection is closed.
@@ -25,19 +25,26 @@ pub enum Answer {
 type Rule = dyn Fn(usize, &str) -> Answer + Send + Sync;
 
 /// A server that counts whole requests.
-pub struct Wire {
-    pub endpoint: String,
+pub(crate) struct Wire {
+    pub(crate) endpoint: String,
     seen: Arc<AtomicUsize>,
 }
 
 impl Wire {
     /// Answers the nth request with the nth answer, and the last one for ever.
-    pub async fn new(answers: Vec<Answer>) -> Self {
-        Self::by(move |n, _| answers.get(n).or(answers.last()).expect("an answer").clone()).await
+    pub(crate) async fn new(answers: Vec<Answer>) -> Self {
+        Self::by(move |n, _| {
+            answers
+                .get(n)
+                .or(answers.last())
+                .expect("an answer")
+                .clone()
+        })
+        .await
     }
 
     /// Answers by a rule.
-    pub async fn by(rule: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn by(rule: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let endpoint = format!("http://{}", listener.local_addr().expect("an address"));
         let seen = Arc::new(AtomicUsize::new(0));
@@ -51,13 +58,13 @@ impl Wire {
     }
 
     /// How many requests came.
-    pub fn seen(&self) -> usize {
+    pub(crate) fn seen(&self) -> usize {
         self.seen.load(Ordering::SeqCst)
     }
 }
 
 /// An error as the query protocol of IAM and STS words it.
-pub fn refusal(status: u16, code: &str) -> Answer {
+pub(crate) fn refusal(status: u16, code: &str) -> Answer {
     let body = format!(
         "<ErrorResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\"><Error>\
          <Type>Sender</Type><Code>{code}</Code><Message>because</Message></Error>\
@@ -67,7 +74,7 @@ pub fn refusal(status: u16, code: &str) -> Answer {
 }
 
 /// An answer to `CreateAccessKey`.
-pub fn created(id: &str, secret: &str) -> Answer {
+pub(crate) fn created(id: &str, secret: &str) -> Answer {
     let body = format!(
         "<CreateAccessKeyResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">\
          <CreateAccessKeyResult><AccessKey><UserName>u</UserName><AccessKeyId>{id}</AccessKeyId>\
@@ -78,7 +85,7 @@ pub fn created(id: &str, secret: &str) -> Answer {
 }
 
 /// One page of `ListUsers`, and where the next begins.
-pub fn users(names: &[&str], next: Option<&str>) -> Answer {
+pub(crate) fn users(names: &[&str], next: Option<&str>) -> Answer {
     let one = |name: &&str| {
         format!(
             "<member><Path>/</Path><UserName>{name}</UserName><UserId>AIDA</UserId>\
@@ -91,7 +98,7 @@ pub fn users(names: &[&str], next: Option<&str>) -> Answer {
 }
 
 /// One page of `ListAccessKeys`, and where the next begins.
-pub fn keys(ids: &[&str], next: Option<&str>) -> Answer {
+pub(crate) fn keys(ids: &[&str], next: Option<&str>) -> Answer {
     let one = |id: &&str| {
         format!("<member><AccessKeyId>{id}</AccessKeyId><Status>Active</Status></member>")
     };
@@ -111,7 +118,7 @@ fn page(action: &str, list: &str, members: &str, next: Option<&str>) -> Answer {
 }
 
 /// An answer to `GetAccessKeyLastUsed`: never.
-pub fn never_used() -> Answer {
+pub(crate) fn never_used() -> Answer {
     let body = "<GetAccessKeyLastUsedResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">\
                 <GetAccessKeyLastUsedResult><UserName>u</UserName><AccessKeyLastUsed>\
                 <Region>N/A</Region><ServiceName>N/A</ServiceName></AccessKeyLastUsed>\
@@ -120,7 +127,7 @@ pub fn never_used() -> Answer {
 }
 
 /// An answer to `ListAccessKeys`: no keys.
-pub fn no_keys() -> Answer {
+pub(crate) fn no_keys() -> Answer {
     keys(&[], None)
 }
 
@@ -143,8 +150,10 @@ async fn serve(mut client: TcpStream, rule: Arc<Rule>, seen: Arc<AtomicUsize>) {
 }
 
 fn http(status: u16, length: usize, body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status} x\r\ncontent-type: text/xml\r\ncontent-length: {length}\r\n\r\n{body}")
-        .into_bytes()
+    format!(
+        "HTTP/1.1 {status} x\r\ncontent-type: text/xml\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 /// Reads one whole request; `None` at the end of the connection.

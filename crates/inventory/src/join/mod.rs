@@ -146,7 +146,7 @@ impl Joined {
             Matched::Listed { principal, key } => (
                 Some(key.id.clone()),
                 Some(principal.clone()),
-                key.name.clone(),
+                key.name.clone().or_else(|| Some(principal.to_string())),
             ),
             Matched::Paired(id) => (Some(id.clone()), None, None),
             Matched::Not => (None, None, None),

@@ -21,6 +21,7 @@ use crate::world::Outside;
 
 /// Options of `apply`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct ApplyArgs {
     /// A plan file: must be the plan in force, to the byte
     plan: Option<PathBuf>,
@@ -61,7 +62,8 @@ pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<(), CommandError> 
     }
     let outside = Outside::connect(app, &case).await?;
     if args.dry_run {
-        return dry_run(app, &case);
+        dry_run(app, &case);
+        return Ok(());
     }
     let engine = engine(app, &case, &outside, args.steps)?;
     refuse_drift(&engine).await?;
@@ -160,7 +162,7 @@ fn check_file(case: &OpenCase, args: &ApplyArgs) -> Result<(), CommandError> {
     ))
 }
 
-fn dry_run(app: &App, case: &OpenCase) -> Result<(), CommandError> {
+fn dry_run(app: &App, case: &OpenCase) {
     let decision = case.ledger.with(|state| decide(state, app.now()));
     app.printer.result(&decision, |decision: &Decision| {
         let mut lines: Vec<String> = decision
@@ -175,7 +177,6 @@ fn dry_run(app: &App, case: &OpenCase) -> Result<(), CommandError> {
         lines.extend(status::waits(decision));
         lines.join("\n")
     });
-    Ok(())
 }
 
 fn confirm(app: &App, case: &OpenCase, yes: bool) -> Result<(), CommandError> {

@@ -1,5 +1,7 @@
 //! `relatch contain`: plan, apply, verify, restore.
 
+use std::fmt::Write as _;
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -175,7 +177,7 @@ fn text(proposal: &Proposal) -> String {
         }),
     );
     for missing in &proposal.missing {
-        out.push_str(&format!("\n! {missing}"));
+        let _ = write!(out, "\n! {missing}");
     }
     out
 }
@@ -254,7 +256,7 @@ async fn take(
 
 async fn verify_all(app: &App, case: &OpenCase, aws: &AwsSide) -> Result<(), CommandError> {
     let seen = verify_standing(app, case, aws).await?;
-    app.printer.result(&seen, verified_text);
+    app.printer.result(&seen, |seen| verified_text(seen));
     let loose = seen.iter().filter(|v| v.binds != Some(true)).count();
     if loose == 0 {
         return Ok(());
@@ -299,7 +301,7 @@ pub(crate) async fn verify_standing(
     Ok(seen)
 }
 
-fn verified_text(seen: &Vec<Verified>) -> String {
+fn verified_text(seen: &[Verified]) -> String {
     table(
         ["MEASURE", "BINDS", "SEEN BY"],
         seen.iter().map(|v| {

@@ -1,7 +1,9 @@
 //! `relatch inventory`: what there is, where it lives, who uses it.
 
+use std::fmt::Write as _;
+
 use clap::Args;
-use relatch_case::model::Liveness;
+use relatch_case::model::{Container, ExposureLevel, Liveness};
 use relatch_case::{Fact, FaultKind};
 use relatch_inventory::declared;
 use relatch_inventory::detect::detect;
@@ -77,8 +79,33 @@ pub(crate) async fn take(
         .iter()
         .map(ToString::to_string)
         .collect();
-    case.ledger.record(app.now(), joined.into_facts())?;
+    let reachable = if case.ledger.with(|state| state.actors.is_empty()) {
+        Vec::new()
+    } else {
+        reachable(&joined)
+    };
+    let mut facts = joined.into_facts();
+    facts.extend(reachable);
+    case.ledger.record(app.now(), facts)?;
     Ok(without_consumer)
+}
+
+/// Whatever stands in the account that was entered is reachable at least (requirement I1).
+fn reachable(joined: &Joined) -> Vec<Fact> {
+    let mut containers: Vec<Container> = joined
+        .places
+        .iter()
+        .map(|place| place.container.clone())
+        .filter(|container| container.kind != "file")
+        .collect();
+    containers.sort();
+    containers.dedup();
+    let exposed = |container| Fact::Exposed {
+        container,
+        level: ExposureLevel::Reachable,
+        event_ids: Vec::new(),
+    };
+    containers.into_iter().map(exposed).collect()
 }
 
 /// Asks every issuer for its keys; one that cannot be asked is a blind spot.
@@ -107,7 +134,7 @@ async fn list_issuers(
         let principals = match listed {
             Ok(principals) => Some(principals),
             Err(fault) => {
-                if !(fault.kind == FaultKind::Invalid && !issuer.sheet().lists) {
+                if fault.kind != FaultKind::Invalid || issuer.sheet().lists {
                     blind_spots.push(unlisted(issuer.id().as_str(), &fault.detail));
                 }
                 None
@@ -244,28 +271,28 @@ fn text(inventory: &Inventory) -> String {
             ]
         }),
     );
-    out.push_str(&format!(
+    let _ = write!(
+        out,
         "\n\n{}",
         count(inventory.credentials.len(), "credential")
-    ));
+    );
     if !inventory.without_consumer.is_empty() {
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "\n\n{} read by no consumer we know of (declare them in relatch.toml):\n  {}",
             count(inventory.without_consumer.len(), "place"),
             inventory.without_consumer.join("\n  ")
-        ));
+        );
     }
     if !inventory.blind_spots.is_empty() {
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "\n\n{}:",
             count(inventory.blind_spots.len(), "blind spot")
-        ));
+        );
         for spot in &inventory.blind_spots {
             let line = format!("{}: {}; could hide {}", spot.what, spot.why, spot.hides);
-            out.push_str(&format!(
-                "\n  {}",
-                relatch_secret::redact::printable_text(&line)
-            ));
+            let _ = write!(out, "\n  {}", relatch_secret::redact::printable_text(&line));
         }
     }
     out

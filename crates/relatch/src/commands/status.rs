@@ -1,5 +1,7 @@
 //! `relatch status`: how far the plan is.
 
+use std::fmt::Write as _;
+
 use clap::Args;
 use relatch_case::State;
 use relatch_rotation::decide::progress;
@@ -75,10 +77,11 @@ fn text(status: &Status) -> String {
     if status.decision.finished {
         out.push_str("\n\nevery step is over: relatch certificate");
     } else if !status.decision.commands.is_empty() {
-        out.push_str(&format!(
+        let _ = write!(
+            out,
             "\n\n{} steps can be done now: relatch apply",
             status.decision.commands.len()
-        ));
+        );
     }
     if !waits.is_empty() {
         out.push_str("\n\nwaiting:\n");
