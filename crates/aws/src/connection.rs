@@ -137,6 +137,7 @@ impl Connection {
         self.read_config(region)
             .into_builder()
             .http_client(self.changes.clone())
+            .retry_config(RetryConfig::disabled())
             .build()
     }
 

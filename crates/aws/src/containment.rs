@@ -1,7 +1,9 @@
 //! Containment on AWS: service control policies from the management account, inline denies
 //! and key status in the account itself.
 
+mod attempt;
 mod organization;
+mod readiness;
 
 use async_trait::async_trait;
 use aws_sdk_iam::Client;
@@ -23,6 +25,8 @@ pub struct AwsCloud {
     read: Client,
     write: Client,
     organization: Option<Organization>,
+    /// A credential that the measures are meant for.
+    tried_as: Option<Connection>,
 }
 
 /// What stood there before a measure: what a snapshot holds. Nothing may be left out: "there
@@ -63,7 +67,17 @@ impl AwsCloud {
             read: Client::new(&connection.read_config("")),
             write: Client::new(&connection.write_config("")),
             organization: management.map(Organization::new),
+            tried_as: None,
         }
+    }
+
+    /// The same with a credential that the measures are meant for (a stolen key, an old
+    /// session): besides reading the measure back, [`Cloud::verify`] makes one harmless call
+    /// with it, which has to be refused. The call is in the log as any of the thief's. Neither
+    /// `iam:SimulatePrincipalPolicy` nor reading back sees whether a deny has reached all of
+    /// AWS; a refused call does.
+    pub fn trying_as(self, credential: Connection) -> Self {
+        Self { tried_as: Some(credential), ..self }
     }
 
     /// The ARN that policies see (`aws:PrincipalArn`) for one that `sts:GetCallerIdentity`
@@ -268,15 +282,13 @@ impl Cloud for AwsCloud {
     }
 
     async fn verify(&self, measure: &Measure) -> Verdict {
-        match self.look(measure).await {
-            Ok((binds, how)) => Verdict {
-                binds,
-                how: how.to_string(),
-            },
-            Err(fault) => Verdict {
-                binds: None,
-                how: fault.detail,
-            },
+        let read = match self.look(measure).await {
+            Ok((binds, how)) => Verdict { binds, how: how.to_string() },
+            Err(fault) => Verdict { binds: None, how: fault.detail },
+        };
+        match &self.tried_as {
+            Some(credential) => attempt::joined(read, attempt::attempt(credential).await),
+            None => read,
         }
     }
 

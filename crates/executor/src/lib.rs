@@ -1,6 +1,6 @@
 //! Carries a plan out: intent, effect, outcome, for one step after the other and many at once.
 //!
-//! - [`Engine`] runs the loop: asks [`relatch_rotation::decide`] what may be done, does it,
+//! - [`Engine`] runs the loop: asks [`relatch_rotation::decide()`] what may be done, does it,
 //!   records it, until nothing more can be done now;
 //! - [`Ledger`] is the journal together with the state it adds up to;
 //! - [`World`] is everything outside that steps act on;

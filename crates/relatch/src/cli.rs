@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    apply, case, certificate, contain, drill, init, inventory, plan, probe, report, status, step,
+    apply, case, certificate, contain, init, inventory, plan, probe, report, status, step,
     tasks, triage, verify, waive, watch,
 };
 
@@ -67,7 +67,8 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Carry out a whole response on the practice range
-    Drill(drill::DrillArgs),
+    #[cfg(feature = "drill")]
+    Drill(crate::commands::drill::DrillArgs),
     /// Make a workspace and a configuration to start from
     Init(init::InitArgs),
     /// Open, list, show, read and close cases

@@ -2,9 +2,9 @@
 //!
 //! - [`report`]: everything that is told about a case, derived from its facts;
 //! - [`credential`]: how far each old key is, and the strict rule of what counts as dead;
-//! - [`describe`]: one fact in plain words, one line;
+//! - [`describe()`]: one fact in plain words, one line;
 //! - [`render`]: HTML, Markdown and JSON;
-//! - [`certificate`] and [`verify`]: the signed proof, and its check with nothing but the file.
+//! - [`certificate`] and [`verify()`]: the signed proof, and its check with nothing but the file.
 //!
 //! Invariant: readers only. Nothing here records a fact, reads a clock, touches the network
 //! or a disk, or sees a value; and nothing but a definite, controlled answer is called dead.

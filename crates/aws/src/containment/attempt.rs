@@ -10,20 +10,30 @@ use crate::connection::Connection;
 /// behind `connection`. Whoever could do it before and is refused now is contained; but only
 /// an "explicit deny" in the refusal, or a key that is not known any more, says so by itself.
 pub(super) async fn attempt(connection: &Connection) -> Verdict {
-    let client = Client::new(&connection.probe_config());
+    // Sent once: the first answer counts.
+    let client = Client::new(&connection.write_config(""));
     let (binds, how) = match client.list_account_aliases().send().await {
-        Ok(_) => (Some(false), "a call with the credential went through".to_string()),
+        Ok(_) => (
+            Some(false),
+            "a call with the credential went through".to_string(),
+        ),
         Err(error) => match (error.code(), error.message()) {
-            (Some("AccessDenied"), Some(words)) if words.contains("explicit deny") => {
-                (Some(true), format!("a call with the credential met an {}", from_deny(words)))
-            }
-            (Some(code @ "InvalidClientTokenId"), _) => {
-                (Some(true), format!("a call with the credential was refused: {code}"))
-            }
-            (Some(code), _) => {
-                (None, format!("a call with the credential was refused, for whatever reason: {code}"))
-            }
-            (None, _) => (None, "a call with the credential got no definite answer".to_string()),
+            (Some("AccessDenied"), Some(words)) if words.contains("explicit deny") => (
+                Some(true),
+                format!("a call with the credential met an {}", from_deny(words)),
+            ),
+            (Some(code @ "InvalidClientTokenId"), _) => (
+                Some(true),
+                format!("a call with the credential was refused: {code}"),
+            ),
+            (Some(code), _) => (
+                None,
+                format!("a call with the credential was refused, for whatever reason: {code}"),
+            ),
+            (None, _) => (
+                None,
+                "a call with the credential got no definite answer".to_string(),
+            ),
         },
     };
     Verdict { binds, how }
@@ -43,7 +53,10 @@ pub(super) fn joined(read: Verdict, tried: Verdict) -> Verdict {
         (Some(true), _) | (_, Some(true)) => Some(true),
         (None, None) => None,
     };
-    Verdict { binds, how: format!("{}; {}", read.how, tried.how) }
+    Verdict {
+        binds,
+        how: format!("{}; {}", read.how, tried.how),
+    }
 }
 
 #[cfg(test)]
@@ -52,7 +65,10 @@ mod tests {
 
     #[test]
     fn what_went_through_outweighs_what_was_read() {
-        let verdict = |binds| Verdict { binds, how: String::new() };
+        let verdict = |binds| Verdict {
+            binds,
+            how: String::new(),
+        };
         let join = |read, tried| joined(verdict(read), verdict(tried)).binds;
         assert_eq!(join(Some(true), Some(false)), Some(false));
         assert_eq!(join(Some(false), Some(true)), Some(false));

@@ -17,7 +17,7 @@ const DESCRIPTION: &str = "Containment of an incident, taken by relatch; restore
 /// Clients of the management account.
 #[derive(Debug)]
 pub(super) struct Organization {
-    read: Client,
+    pub(super) read: Client,
     write: Client,
 }
 
@@ -136,7 +136,7 @@ impl Organization {
     }
 
     /// The ids of the service control policies attached to a target.
-    async fn attached(&self, target: &str) -> Result<Vec<String>, Fault> {
+    pub(super) async fn attached(&self, target: &str) -> Result<Vec<String>, Fault> {
         let list = self.read.list_policies_for_target().target_id(target);
         let mut pages = list
             .filter(PolicyType::ServiceControlPolicy)

@@ -3,7 +3,7 @@
 use aws_sdk_organizations::types::{
     OrganizationFeatureSet, PolicyType, PolicyTypeStatus, PolicyTypeSummary,
 };
-use relatch_case::{Fault, FaultKind};
+use relatch_case::Fault;
 
 use crate::error::fault_of_read;
 
@@ -27,8 +27,14 @@ impl AwsCloud {
 
 impl Organization {
     async fn missing(&self, target: &str) -> Result<Vec<String>, Fault> {
-        let found = match self.read.describe_organization().send().await.map_err(fault_of_read) {
-            Err(fault) if fault.kind == FaultKind::Invalid || fault.kind == FaultKind::NotFound => {
+        let found = match self
+            .read
+            .describe_organization()
+            .send()
+            .await
+            .map_err(fault_of_read)
+        {
+            Err(fault) if fault.detail.contains("AWSOrganizationsNotInUse") => {
                 return Ok(vec![format!(
                     "the account is in no organization: nothing outside it can bind it ({fault})"
                 )]);
@@ -42,7 +48,8 @@ impl Organization {
                 "{target} is the management account: no service control policy binds it"
             ));
         }
-        if found.and_then(|found| found.feature_set.as_ref()) != Some(&OrganizationFeatureSet::All) {
+        if found.and_then(|found| found.feature_set.as_ref()) != Some(&OrganizationFeatureSet::All)
+        {
             missing.push(
                 "the organization is for consolidated billing only: enable all features, which \
                  every account has to accept"
@@ -68,10 +75,14 @@ impl Organization {
     }
 
     async fn is_switched_on(&self) -> Result<bool, Fault> {
-        let mut roots = self.read.list_roots().into_paginator().items().send();
-        while let Some(root) = roots.next().await {
-            let root = root.map_err(fault_of_read)?;
-            if root.policy_types.unwrap_or_default().iter().any(is_enabled) {
+        let mut pages = self.read.list_roots().into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let mut roots = page
+                .map_err(fault_of_read)?
+                .roots
+                .unwrap_or_default()
+                .into_iter();
+            if roots.any(|root| root.policy_types.unwrap_or_default().iter().any(is_enabled)) {
                 return Ok(true);
             }
         }

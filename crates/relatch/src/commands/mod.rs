@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod case;
 pub(crate) mod certificate;
 pub(crate) mod contain;
+#[cfg(feature = "drill")]
 pub(crate) mod drill;
 pub(crate) mod init;
 pub(crate) mod inventory;
@@ -29,6 +30,7 @@ use crate::workspace::Workspace;
 pub(crate) async fn run(cli: Cli) -> Result<(), CommandError> {
     let app = app(&cli)?;
     match cli.command {
+        #[cfg(feature = "drill")]
         Command::Drill(args) => drill::run(&app, args).await,
         Command::Init(args) => init::run(&app, args),
         Command::Case(command) => case::run(&app, command),
@@ -61,8 +63,7 @@ fn app(cli: &Cli) -> Result<App, CommandError> {
         Some(path) => (path.clone(), true),
         None => (beside, false),
     };
-    // The drill brings its own configuration; a broken one must not stop a certificate check.
-    let needs_config = !matches!(cli.command, Command::Verify(_) | Command::Drill(_));
+    let needs_config = !needs_no_config(&cli.command);
     let config = if needs_config {
         Config::load(&path, named)?
     } else {
@@ -76,4 +77,15 @@ fn app(cli: &Cli) -> Result<App, CommandError> {
         passphrase_file: cli.global.passphrase_file.clone(),
         by: who(),
     })
+}
+
+/// The drill brings its own configuration, and a broken one must not stop the check of a
+/// certificate.
+fn needs_no_config(command: &Command) -> bool {
+    match command {
+        Command::Verify(_) => true,
+        #[cfg(feature = "drill")]
+        Command::Drill(_) => true,
+        _ => false,
+    }
 }

@@ -1,0 +1,96 @@
+//! The tool itself.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+/// How long one command may take.
+const PATIENCE: Duration = Duration::from_secs(150);
+
+/// How to run it. Nothing of our own environment is passed on but the path.
+pub(crate) struct Tool {
+    folder: std::path::PathBuf,
+    variables: Vec<(String, std::ffi::OsString)>,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Tool {
+    pub(crate) fn new(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_path_buf(),
+            variables: Vec::new(),
+        }
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.variables.push((name.to_string(), value.as_ref().to_os_string()));
+        self
+    }
+
+    /// Runs a command line, split at spaces, to its end.
+    pub(crate) async fn run(&self, line: &str) -> Ran {
+        self.run_args(&line.split(' ').collect::<Vec<_>>()).await
+    }
+
+    pub(crate) async fn run_args(&self, args: &[&str]) -> Ran {
+        let output = tokio::time::timeout(PATIENCE, self.command(args).output()).await;
+        Ran::from(output.unwrap_or_else(|_| panic!("{args:?} does not end")).expect("run"))
+    }
+
+    /// Runs a command line that must succeed; returns its standard output.
+    pub(crate) async fn ok(&self, line: &str) -> String {
+        let ran = self.run(line).await;
+        assert_eq!(ran.code, Some(0), "relatch {line}\n{ran}");
+        ran.out
+    }
+
+    /// Runs a command line and kills it, as `kill -9` does, after so long; `None` if killed.
+    pub(crate) async fn run_killed(&self, line: &str, after: Duration) -> Option<Ran> {
+        let args: Vec<&str> = line.split(' ').collect();
+        let child = self.command(&args).spawn().expect("run");
+        // Dropping the future drops the child, and that kills it.
+        let output = tokio::time::timeout(after, child.wait_with_output()).await;
+        output.ok().map(|output| Ran::from(output.expect("run")))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_relatch"));
+        command
+            .args(args)
+            .current_dir(&self.folder)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .envs(self.variables.iter().map(|(n, v)| (n, v)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        command
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "exit {:?}\n--- out\n{}\n--- err\n{}", self.code, self.out, self.err)
+    }
+}
