@@ -77,7 +77,10 @@ impl AwsCloud {
     /// `iam:SimulatePrincipalPolicy` nor reading back sees whether a deny has reached all of
     /// AWS; a refused call does.
     pub fn trying_as(self, credential: Connection) -> Self {
-        Self { tried_as: Some(credential), ..self }
+        Self {
+            tried_as: Some(credential),
+            ..self
+        }
     }
 
     /// The ARN that policies see (`aws:PrincipalArn`) for one that `sts:GetCallerIdentity`
@@ -283,8 +286,14 @@ impl Cloud for AwsCloud {
 
     async fn verify(&self, measure: &Measure) -> Verdict {
         let read = match self.look(measure).await {
-            Ok((binds, how)) => Verdict { binds, how: how.to_string() },
-            Err(fault) => Verdict { binds: None, how: fault.detail },
+            Ok((binds, how)) => Verdict {
+                binds,
+                how: how.to_string(),
+            },
+            Err(fault) => Verdict {
+                binds: None,
+                how: fault.detail,
+            },
         };
         match &self.tried_as {
             Some(credential) => attempt::joined(read, attempt::attempt(credential).await),

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    apply, case, certificate, contain, init, inventory, plan, probe, report, status, step,
-    tasks, triage, verify, waive, watch,
+    apply, case, certificate, contain, init, inventory, plan, probe, report, status, step, tasks,
+    triage, verify, waive, watch,
 };
 
 /// Change the locks after a cloud breach: find every compromised secret, replace it without

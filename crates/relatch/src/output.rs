@@ -75,11 +75,23 @@ pub(crate) fn table<const N: usize>(
     table.to_string()
 }
 
-/// `1 key`, `2 keys`.
+/// `1 key`, `2 keys`; `1 identity`, `2 identities`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
-    if n == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{n} {noun}s")
+    match (n, noun.strip_suffix('y')) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) if !stem.ends_with(['a', 'e', 'o', 'u']) => format!("{n} {stem}ies"),
+        _ => format!("{n} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::count;
+
+    #[test]
+    fn nouns_are_counted() {
+        assert_eq!(count(1, "identity"), "1 identity");
+        assert_eq!(count(0, "identity"), "0 identities");
+        assert_eq!(count(2, "key"), "2 keys");
     }
 }

@@ -36,15 +36,23 @@ async fn killed_at_any_moment_it_goes_on_and_harms_nothing() {
         let journal = journal(&tool).await;
         never_early(&journal);
         let new = company.values().await;
-        assert!(old.iter().all(|(name, value)| new[name] != *value), "a value was kept");
+        assert!(
+            old.iter().all(|(name, value)| new[name] != *value),
+            "a value was kept"
+        );
         all(&company.alive(&new).await, &true, "lost");
         all(&company.alive(&old).await, &false, "still alive");
         all(&company.key_counts().await, &1, "orphans");
-        tool.ok(&format!("certificate --out certificate-{round}.json")).await;
+        tool.ok(&format!("certificate --out certificate-{round}.json"))
+            .await;
         tool.ok(&format!("verify certificate-{round}.json")).await;
         tool.ok("case close").await;
         kills += here;
-        println!("round {round}: {here} kills, {} facts, {:?}", journal.len(), began.elapsed());
+        println!(
+            "round {round}: {here} kills, {} facts, {:?}",
+            journal.len(),
+            began.elapsed()
+        );
         assert!(here > 0, "nothing was killed");
     }
 }
@@ -53,12 +61,18 @@ async fn killed_at_any_moment_it_goes_on_and_harms_nothing() {
 async fn open(tool: &Tool, round: u32) {
     let identity = "--identity-file identity.txt";
     let account = support::ACCOUNT;
-    tool.ok(&format!("case open --title round --id round-{round} --account {account} {identity}"))
-        .await;
+    tool.ok(&format!(
+        "case open --title round --id round-{round} --account {account} {identity}"
+    ))
+    .await;
     tool.ok("inventory").await;
     let plan: Value = serde_json::from_str(&tool.ok("plan --json").await).expect("JSON");
     let rotations = plan["plan"]["rotations"].as_array().expect("a list").len();
-    assert_eq!(rotations, support::USERS.len() + support::ACCOUNTS.len(), "{plan:#}");
+    assert_eq!(
+        rotations,
+        support::USERS.len() + support::ACCOUNTS.len(),
+        "{plan:#}"
+    );
     let hash = plan["hash"].as_str().expect("a hash");
     tool.ok(&format!("plan approve {hash}")).await;
 }
@@ -78,12 +92,16 @@ async fn apply(tool: &Tool, random: &mut StdRng) -> u32 {
 
 async fn journal(tool: &Tool) -> Vec<Value> {
     let text = tool.ok("case log --json").await;
-    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
 }
 
 /// An old key is switched off only after everyone was seen on the new one.
 fn never_early(journal: &[Value]) {
-    let plan = journal.iter().rfind(|record| record["fact"]["kind"] == "plan_recorded");
+    let plan = journal
+        .iter()
+        .rfind(|record| record["fact"]["kind"] == "plan_recorded");
     let steps = plan.expect("a plan")["fact"]["plan"]["steps"].as_array();
     let mut adopted: BTreeMap<&str, u64> = BTreeMap::new();
     let mut revoked: BTreeMap<&str, u64> = BTreeMap::new();
@@ -103,10 +121,16 @@ fn never_early(journal: &[Value]) {
             _ => {}
         }
     }
-    assert_eq!(adopted.len(), support::USERS.len() + support::ACCOUNTS.len());
+    assert_eq!(
+        adopted.len(),
+        support::USERS.len() + support::ACCOUNTS.len()
+    );
     for (credential, seq) in &adopted {
         let first = revoked.get(credential).expect("revoked");
-        assert!(seq < first, "{credential}: revoked at {first}, adopted only at {seq}");
+        assert!(
+            seq < first,
+            "{credential}: revoked at {first}, adopted only at {seq}"
+        );
     }
 }
 
@@ -127,7 +151,10 @@ fn seq(journal: &[Value], step: &Value, is: impl Fn(&Value) -> bool) -> Option<u
 }
 
 fn all<T: PartialEq + std::fmt::Debug>(found: &[(String, T)], expected: &T, otherwise: &str) {
-    assert!(found.iter().all(|(_, value)| value == expected), "{otherwise}: {found:?}");
+    assert!(
+        found.iter().all(|(_, value)| value == expected),
+        "{otherwise}: {found:?}"
+    );
 }
 
 fn number(variable: &str) -> Option<u64> {

@@ -260,7 +260,7 @@ fn result_words(result: &StepResult) -> String {
     let key = result
         .key
         .as_ref()
-        .map(|key| format!("new key {}", name(key.as_str())));
+        .map(|key| format!("key {}", name(key.as_str())));
     let probe = result.probe.as_ref().map(proof);
     let note = result.note.as_ref().map(|note| text(note));
     let parts: Vec<String> = [key, probe, note].into_iter().flatten().collect();

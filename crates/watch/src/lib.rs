@@ -1,7 +1,7 @@
 //! Tripwires: who tries keys that were retired, and who is told.
 //!
 //! - [`retired`]: the keys to watch, from the facts;
-//! - [`sift`]: which uses are hits, each told once;
+//! - [`sift()`]: which uses are hits, each told once;
 //! - [`window`]: what to read next, so that late events are not missed;
 //! - [`alert`] and [`notify`]: telling people, by a line, a webhook or Slack;
 //! - [`words`]: what silence means.

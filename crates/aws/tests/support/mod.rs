@@ -194,8 +194,6 @@ impl Drop for Peer {
     fn drop(&mut self) {
         drop(self.leash.stdin.take());
         let _ = self.leash.wait();
-        // ministack leaves this behind, wherever TMPDIR points.
-        let _ = std::fs::remove_file(format!("/tmp/ministack-{}.pid", self.port));
         if std::thread::panicking() {
             let _ = writeln!(
                 std::io::stderr(),

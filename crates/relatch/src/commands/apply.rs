@@ -55,6 +55,11 @@ struct Summary {
 
 pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<(), CommandError> {
     let case = app.open_case()?;
+    if case.ledger.with(|state| state.plan.is_none()) {
+        return Err(
+            CommandError::new(Kind::Usage, "there is no plan").hint("make one: relatch plan")
+        );
+    }
     check_file(&case, &args)?;
     if let Some(hash) = &args.approve {
         plan::approve(app, hash)?;

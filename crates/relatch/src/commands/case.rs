@@ -237,8 +237,8 @@ fn close(app: &App, args: CloseArgs) -> Result<(), CommandError> {
         let mut error = CommandError::new(
             Kind::Refused,
             format!(
-                "the case stays open: {}",
-                count(open.len(), "thing is open").replace("opens", "open")
+                "the case cannot be closed: {} open",
+                count(open.len(), "matter")
             ),
         );
         for item in open.iter().take(10) {

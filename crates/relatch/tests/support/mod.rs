@@ -1,7 +1,11 @@
 //! A company to rotate: an emulated cloud as a process of its own, a fake OpenAI, places with
 //! keys in them; and the tool as it is built, run as people run it.
 
-#![allow(dead_code, reason = "each test file uses another part of this")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test file uses another part of this"
+)]
 
 #[path = "../../../aws/tests/code/mod.rs"]
 mod code;
@@ -22,8 +26,10 @@ use relatch_secret::Secret;
 
 use openai::OpenAi;
 use peers::{Peer, REGION};
-use template::{Values, render};
+use template::render;
 
+pub(crate) use places::NEIGHBOUR;
+pub(crate) use template::Values;
 pub(crate) use tool::{Ran, Tool};
 
 /// The account of ministack.
@@ -90,7 +96,11 @@ impl Company {
         let mut values = Values::new();
         let iam = aws_sdk_iam::Client::new(&self.root.write_config(""));
         for user in USERS {
-            iam.create_user().user_name(user).send().await.expect("user");
+            iam.create_user()
+                .user_name(user)
+                .send()
+                .await
+                .expect("user");
             let made = iam.create_access_key().user_name(user).send().await;
             let key = made.expect("made").access_key.expect("a key");
             values.insert(format!("{user}.id"), key.access_key_id);
@@ -137,8 +147,16 @@ impl Company {
             .runtime(Runtime::Python312)
             .role(role.expect("made").role.expect("a role").arn)
             .handler("index.handler")
-            .code(FunctionCode::builder().zip_file(Blob::new(code::zip(b"x"))).build())
-            .environment(Environment::builder().set_variables(Some(variables)).build())
+            .code(
+                FunctionCode::builder()
+                    .zip_file(Blob::new(code::zip(b"x")))
+                    .build(),
+            )
+            .environment(
+                Environment::builder()
+                    .set_variables(Some(variables))
+                    .build(),
+            )
             .send()
             .await
             .expect("function");
@@ -180,6 +198,11 @@ impl Company {
         path
     }
 
+    /// The key that makes other keys of OpenAI.
+    pub(crate) fn admin_key(&self) -> &str {
+        self.openai.admin_key()
+    }
+
     /// What stands in every place. Panics if anything but the keys was changed, or if one
     /// credential has two values.
     pub(crate) async fn values(&self) -> Values {
@@ -209,7 +232,10 @@ impl Company {
 
     async fn parameter(&self) -> String {
         let client = aws_sdk_ssm::Client::new(&self.root.write_config(REGION));
-        let found = client.get_parameter().name("/prod/batch").with_decryption(true);
+        let found = client
+            .get_parameter()
+            .name("/prod/batch")
+            .with_decryption(true);
         let found = found.send().await.expect("parameter").parameter;
         found.and_then(|p| p.value).expect("text")
     }
@@ -236,7 +262,10 @@ impl Company {
         let iam = aws_sdk_iam::Client::new(&self.root.write_config(""));
         for user in USERS {
             let listed = iam.list_access_keys().user_name(user).send().await;
-            counts.push((user.to_string(), listed.expect("list").access_key_metadata.len()));
+            counts.push((
+                user.to_string(),
+                listed.expect("list").access_key_metadata.len(),
+            ));
         }
         for account in ACCOUNTS {
             counts.push((account.to_string(), self.openai.count_keys(account).await));

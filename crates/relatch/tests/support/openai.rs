@@ -43,19 +43,29 @@ impl OpenAi {
         let path = format!("{}/service_accounts", self.project().await);
         let request = self.http.post(self.url(&path)).json(&json!({"name": name}));
         let answer = self.send(request).await;
-        answer["api_key"]["value"].as_str().expect("a key").to_string()
+        answer["api_key"]["value"]
+            .as_str()
+            .expect("a key")
+            .to_string()
     }
 
     /// Whether a key is accepted.
     pub(super) async fn works(&self, key: &str) -> bool {
         let request = self.http.get(self.url("v1/models")).bearer_auth(key);
-        request.send().await.expect("an answer").status().is_success()
+        request
+            .send()
+            .await
+            .expect("an answer")
+            .status()
+            .is_success()
     }
 
     /// How many keys a service account has.
     pub(super) async fn count_keys(&self, name: &str) -> usize {
         let project = self.project().await;
-        let accounts = self.get(&format!("{project}/service_accounts?limit=100")).await;
+        let accounts = self
+            .get(&format!("{project}/service_accounts?limit=100"))
+            .await;
         let account = accounts["data"].as_array().expect("a list").iter();
         let account = account.filter(|a| a["name"] == name).collect::<Vec<_>>();
         assert_eq!(account.len(), 1, "service accounts {name}: {accounts}");

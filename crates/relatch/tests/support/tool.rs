@@ -33,7 +33,8 @@ impl Tool {
     }
 
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
-        self.variables.push((name.to_string(), value.as_ref().to_os_string()));
+        self.variables
+            .push((name.to_string(), value.as_ref().to_os_string()));
         self
     }
 
@@ -44,7 +45,11 @@ impl Tool {
 
     pub(crate) async fn run_args(&self, args: &[&str]) -> Ran {
         let output = tokio::time::timeout(PATIENCE, self.command(args).output()).await;
-        Ran::from(output.unwrap_or_else(|_| panic!("{args:?} does not end")).expect("run"))
+        Ran::from(
+            output
+                .unwrap_or_else(|_| panic!("{args:?} does not end"))
+                .expect("run"),
+        )
     }
 
     /// Runs a command line that must succeed; returns its standard output.
@@ -91,6 +96,10 @@ impl From<Output> for Ran {
 
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "exit {:?}\n--- out\n{}\n--- err\n{}", self.code, self.out, self.err)
+        write!(
+            f,
+            "exit {:?}\n--- out\n{}\n--- err\n{}",
+            self.code, self.out, self.err
+        )
     }
 }
