@@ -33,6 +33,8 @@ pub struct State {
     pub scoped_at: Option<Timestamp>,
     /// Identities found to be the thief's.
     pub actors: Vec<Actor>,
+    /// When an identity was last convicted: measures verified before do not speak of it.
+    pub convicted_at: Option<Timestamp>,
     /// Exposure by container.
     #[serde(serialize_with = "pairs")]
     pub exposure: BTreeMap<Container, Exposure>,
@@ -244,6 +246,7 @@ impl Default for State {
             evidence: Vec::new(),
             scoped_at: None,
             actors: Vec::new(),
+            convicted_at: None,
             exposure: BTreeMap::new(),
             planted: BTreeMap::new(),
             blind_spots: Vec::new(),
@@ -338,6 +341,7 @@ impl State {
                 last,
                 why,
             } => {
+                self.convicted_at = Some(at);
                 self.actors.push(Actor {
                     keys: keys.clone(),
                     arns: arns.clone(),
@@ -680,7 +684,7 @@ impl State {
     }
 
     /// Whether new values may go into places: nobody was convicted, or every measure taken
-    /// was seen to bind, or two people waived it.
+    /// was seen to bind since the last conviction, or two people waived it.
     pub fn is_contained(&self) -> bool {
         if self.actors.is_empty() || self.containment_waiver.is_some() {
             return true;
@@ -691,7 +695,9 @@ impl State {
             .filter(|m| m.restored_at.is_none())
             .peekable();
         standing.peek().is_some()
-            && standing.all(|m| matches!(m.verified, Some((_, Some(true), _))))
+            && standing.all(|m| {
+                matches!(m.verified, Some((at, Some(true), _)) if Some(at) >= self.convicted_at)
+            })
     }
 
     /// What came of a step that is done.

@@ -234,6 +234,20 @@ fn access_keys_are_paired_by_their_names() {
 }
 
 #[test]
+fn hex_is_a_secret_only_where_the_name_says_so() {
+    let hex = "0123456789abcdef0123456789abcdef01234567";
+    let id = "AKIA0123456789ABCDEF";
+    let named = file(&[
+        ("AWS_ACCESS_KEY_ID", id),
+        ("AWS_SECRET_ACCESS_KEY", hex),
+        ("COMMIT", hex),
+    ]);
+    assert_eq!(found(&named).len(), 2);
+    let unnamed = file(&[("AWS_ACCESS_KEY_ID", id), ("COMMIT", hex)]);
+    assert_eq!(found(&unnamed).len(), 1);
+}
+
+#[test]
 fn two_pairs_in_one_container_stay_apart() {
     let containers = file(&[
         ("A_AWS_ACCESS_KEY_ID", ID),

@@ -9,15 +9,16 @@ use crate::declared::is_region;
 /// The id of a long-lived access key of an IAM user.
 /// Source: AWS, IAM identifiers, unique id prefixes.
 static ACCESS_KEY_ID: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new("^AKIA[A-Z2-7]{16}$").expect("a constant pattern"));
+    LazyLock::new(|| Regex::new("^AKIA[A-Z0-9]{16,124}$").expect("a constant pattern"));
 
 /// The id of temporary credentials, which run out by themselves.
 static TEMPORARY_ID: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new("^ASIA[A-Z2-7]{16}$").expect("a constant pattern"));
+    LazyLock::new(|| Regex::new("^ASIA[A-Z0-9]{16,124}$").expect("a constant pattern"));
 
 /// Both halves of an access key in one text.
 static ID_WITHIN: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?:^|[^A-Za-z0-9])AKIA[A-Z2-7]{16}(?:[^A-Za-z0-9]|$)").expect("a constant pattern")
+    Regex::new(r"(?:^|[^A-Za-z0-9])AKIA[A-Z0-9]{16,124}(?:[^A-Za-z0-9]|$)")
+        .expect("a constant pattern")
 });
 static SECRET_WITHIN: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?:^|[^A-Za-z0-9/+])([A-Za-z0-9/+]{40})(?:[^A-Za-z0-9/+=]|$)")
@@ -35,12 +36,15 @@ pub(super) fn is_temporary_id(value: &str) -> bool {
 /// Whether a value can be the secret of an access key: 40 characters of Base64 with capital
 /// and small letters among them, which the hex of a commit never has.
 pub(super) fn can_be_aws_secret(value: &str) -> bool {
-    value.len() == 40
-        && value
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+'))
+    has_form_of_aws_secret(value)
         && value.bytes().any(|b| b.is_ascii_uppercase())
         && value.bytes().any(|b| b.is_ascii_lowercase())
+}
+
+/// Whether a value has the length and the characters of such a secret.
+pub(super) fn has_form_of_aws_secret(value: &str) -> bool {
+    let valid = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'+');
+    value.len() == 40 && value.bytes().all(valid)
 }
 
 /// Whether both halves of an access key stand within a longer text.

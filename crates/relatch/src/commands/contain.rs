@@ -110,12 +110,12 @@ pub(crate) async fn run(app: &App, command: ContainCommand) -> Result<(), Comman
         .kind(Kind::Usage)?;
     match command {
         ContainCommand::Plan(args) => {
-            let proposal = proposal(app, &case, aws, &args)?;
+            let proposal = proposal(app, &case, aws, &args).await?;
             app.printer.result(&proposal, text);
             Ok(())
         }
         ContainCommand::Apply(args) => {
-            let proposal = proposal(app, &case, aws, &args.plan)?;
+            let proposal = proposal(app, &case, aws, &args.plan).await?;
             app.printer.note(&text(&proposal));
             app.confirm("Take these measures?", args.yes)?;
             apply(app, &case, aws, &proposal.measures).await?;
@@ -128,7 +128,7 @@ pub(crate) async fn run(app: &App, command: ContainCommand) -> Result<(), Comman
 }
 
 /// The measures for this case, none of which denies the responder.
-pub(crate) fn proposal(
+pub(crate) async fn proposal(
     app: &App,
     case: &OpenCase,
     aws: &AwsSide,
@@ -151,8 +151,16 @@ pub(crate) fn proposal(
     let proposal = case
         .ledger
         .with(|state| propose(state, scp, args.deny_users, app.now()));
+    let mut proposal = proposal;
+    if aws.management.is_some() && args.scp != ScpForm::None {
+        let missing = aws.cloud().missing(&aws.identity.account).await;
+        proposal
+            .missing
+            .extend(missing.unwrap_or_else(|fault| vec![fault.detail]));
+    }
+    let responder = aws.cloud().principal(&aws.identity.arn).await?;
     for measure in &proposal.measures {
-        lockout::check(measure, &aws.identity.arn).map_err(|error| {
+        lockout::check(measure, &responder).map_err(|error| {
             CommandError::new(Kind::Refused, error).hint(
                 "name yourself under [containment] responders, or connect as a break-glass role",
             )

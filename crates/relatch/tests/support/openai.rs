@@ -24,9 +24,22 @@ impl OpenAi {
         });
         let range = Range::start(RangeConfig::standard(), scenario, folder);
         let http = reqwest::Client::builder().no_proxy().build();
-        Self {
+        let openai = Self {
             range: range.await.expect("range"),
             http: http.expect("client"),
+        };
+        openai.clear().await;
+        openai
+    }
+
+    /// Removes the service accounts of the range's own scenario.
+    async fn clear(&self) {
+        let accounts = format!("{}/service_accounts", self.project().await);
+        let listed = self.get(&accounts).await;
+        for account in listed["data"].as_array().expect("a list") {
+            let id = account["id"].as_str().expect("an id");
+            self.send(self.http.delete(self.url(&format!("{accounts}/{id}"))))
+                .await;
         }
     }
 

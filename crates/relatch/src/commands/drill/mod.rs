@@ -123,7 +123,7 @@ async fn respond(
         .as_ref()
         .ok_or("the range has no cloud")
         .kind(Kind::Failed)?;
-    let proposal = contain::proposal(&drill, &case, aws, &contain::PlanArgs::deny_writes())?;
+    let proposal = contain::proposal(&drill, &case, aws, &contain::PlanArgs::deny_writes()).await?;
     contain::apply(&drill, &case, aws, &proposal.measures).await?;
     contain::verify_standing(&drill, &case, aws).await?;
     let contained = Timestamp::now();
