@@ -59,6 +59,9 @@ impl Printer {
     }
 }
 
+/// Narrowest table, in columns: below, lines wrap better than cells.
+const LEAST_WIDTH: u16 = 80;
+
 /// A plain table.
 pub(crate) fn table<const N: usize>(
     head: [&str; N],
@@ -69,6 +72,9 @@ pub(crate) fn table<const N: usize>(
         .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(head);
+    if table.width().is_some_and(|width| width < LEAST_WIDTH) {
+        table.set_width(LEAST_WIDTH);
+    }
     for row in rows {
         table.add_row(row.map(|cell| relatch_secret::redact::printable_text(&cell)));
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use serde_json::Value;
-use support::{Company, NEIGHBOUR, Tool, Values, files};
+use support::{Company, Moment, NEIGHBOUR, Tool, Values, files};
 
 /// What must not be seen, with what it is.
 struct Canaries(Vec<(String, Vec<u8>)>);
@@ -71,13 +71,15 @@ async fn respond(company: &Company, tool: &Tool, json: bool, traces: &mut Traces
     traces
         .run(tool, json, &format!("plan approve {hash}"))
         .await;
-    for after in [900, 1500, 2500] {
+    for after in [500, 900, 1300] {
         let line = if json {
             "apply --yes --json"
         } else {
             "apply --yes --steps"
         };
-        let ran = tool.run_killed(line, Duration::from_millis(after)).await;
+        let ran = tool
+            .run_killed(line, Moment::After(Duration::from_millis(after)))
+            .await;
         assert!(ran.is_none(), "it finished before it was killed");
         traces.files(company);
     }

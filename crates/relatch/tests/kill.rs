@@ -3,13 +3,13 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
-use support::{Company, Tool};
+use support::{Company, Moment, Tool};
 
 /// Kills before the test is content; `RELATCH_KILLS` asks for more.
 const KILLS: u32 = 50;
@@ -27,12 +27,12 @@ async fn killed_at_any_moment_it_goes_on_and_harms_nothing() {
     let tool = company.tool();
     tool.ok("init").await;
     let began = Instant::now();
-    let (mut kills, mut round) = (0, 0);
+    let (mut kills, mut torn, mut round) = (0, 0, 0);
     while kills < wanted {
         round += 1;
         let old = company.values().await;
         open(&tool, round).await;
-        let here = apply(&tool, &mut random).await;
+        let (here, torn_here) = apply(&tool, &mut random).await;
         let journal = journal(&tool).await;
         never_early(&journal);
         let new = company.values().await;
@@ -48,13 +48,16 @@ async fn killed_at_any_moment_it_goes_on_and_harms_nothing() {
         tool.ok(&format!("verify certificate-{round}.json")).await;
         tool.ok("case close").await;
         kills += here;
-        println!(
-            "round {round}: {here} kills, {} facts, {:?}",
-            journal.len(),
-            began.elapsed()
-        );
-        assert!(here > 0, "nothing was killed");
+        torn += torn_here;
+        let facts = journal.len();
+        let so_far = began.elapsed();
+        println!("round {round}: {here} kills, {torn_here} in the act, {facts} facts, {so_far:?}");
+        assert!(round < 30, "too few kills: {kills}");
     }
+    assert!(
+        torn > 0,
+        "not one of {kills} kills came in the middle of a step"
+    );
 }
 
 /// A case with an approved plan for everything there is.
@@ -77,17 +80,43 @@ async fn open(tool: &Tool, round: u32) {
     tool.ok(&format!("plan approve {hash}")).await;
 }
 
-/// Applies, killing again and again; then lets it finish. Returns the kills.
-async fn apply(tool: &Tool, random: &mut StdRng) -> u32 {
+/// Applies, killing again and again; then lets it finish. Returns the kills, and how many of
+/// them left a step of which nobody knew what became of it.
+async fn apply(tool: &Tool, random: &mut StdRng) -> (u32, u32) {
+    let mut torn = 0;
     for kills in 0..KILLS_A_CASE {
-        let after = Duration::from_millis(random.random_range(20..1500));
-        if let Some(ran) = tool.run_killed("apply --yes --steps", after).await {
+        let ran = tool.run_killed("apply --yes --steps", moment(random)).await;
+        if let Some(ran) = ran {
             assert_eq!(ran.code, Some(0), "after {kills} kills\n{ran}");
-            return kills;
+            return (kills, torn);
         }
+        torn += u32::from(is_torn(&journal(tool).await));
     }
     tool.ok("apply --yes --steps").await;
-    KILLS_A_CASE
+    (KILLS_A_CASE, torn)
+}
+
+/// Any moment; every other time one just after the tool said something, for then it acts.
+fn moment(random: &mut StdRng) -> Moment {
+    if random.random() {
+        return Moment::After(Duration::from_millis(random.random_range(20..1500)));
+    }
+    let then = Duration::from_millis(random.random_range(0..30));
+    Moment::Line(random.random_range(1..8), then)
+}
+
+/// Whether a step was intended and has not ended.
+fn is_torn(journal: &[Value]) -> bool {
+    let mut under_way = BTreeSet::new();
+    for record in journal {
+        let step = record["fact"]["step"].as_str();
+        match record["fact"]["kind"].as_str() {
+            Some("step_intended") => under_way.insert(step),
+            Some("step_ended") => under_way.remove(&step),
+            _ => false,
+        };
+    }
+    !under_way.is_empty()
 }
 
 async fn journal(tool: &Tool) -> Vec<Value> {

@@ -30,7 +30,7 @@ use template::render;
 
 pub(crate) use places::NEIGHBOUR;
 pub(crate) use template::Values;
-pub(crate) use tool::{Ran, Tool};
+pub(crate) use tool::{Moment, Ran, Tool};
 
 /// The account of ministack.
 pub(crate) const ACCOUNT: &str = "000000000000";

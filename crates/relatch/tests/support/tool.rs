@@ -1,6 +1,7 @@
 //! The tool itself.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -14,6 +15,28 @@ const PATIENCE: Duration = Duration::from_secs(150);
 pub(crate) struct Tool {
     folder: std::path::PathBuf,
     variables: Vec<(String, std::ffi::OsString)>,
+}
+
+/// When a run is killed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Moment {
+    /// So long after its start.
+    After(Duration),
+    /// So long after it said so many lines.
+    Line(usize, Duration),
+}
+
+impl Moment {
+    async fn come(self, err: &Path) {
+        let (lines, then) = match self {
+            Self::After(then) => (0, then),
+            Self::Line(lines, then) => (lines, then),
+        };
+        while read(err).iter().filter(|byte| **byte == b'\n').count() < lines {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(then).await;
+    }
 }
 
 /// What came of a run.
@@ -59,13 +82,31 @@ impl Tool {
         ran.out
     }
 
-    /// Runs a command line and kills it, as `kill -9` does, after so long; `None` if killed.
-    pub(crate) async fn run_killed(&self, line: &str, after: Duration) -> Option<Ran> {
+    /// Runs a command line and kills it, as `kill -9` does, at a moment; `None` if killed.
+    /// What it says stands in `said-out` and `said-err` in its folder.
+    pub(crate) async fn run_killed(&self, line: &str, moment: Moment) -> Option<Ran> {
         let args: Vec<&str> = line.split(' ').collect();
-        let child = self.command(&args).spawn().expect("run");
-        // Dropping the future drops the child, and that kills it.
-        let output = tokio::time::timeout(after, child.wait_with_output()).await;
-        output.ok().map(|output| Ran::from(output.expect("run")))
+        let (out, err) = (self.folder.join("said-out"), self.folder.join("said-err"));
+        let mut child = self
+            .command(&args)
+            .stdout(File::create(&out).expect("file"))
+            .stderr(File::create(&err).expect("file"))
+            .spawn()
+            .expect("run");
+        let ended = tokio::select! {
+            ended = child.wait() => Some(ended.expect("run")),
+            () = moment.come(&err) => None,
+        };
+        if let Some(status) = ended {
+            let (stdout, stderr) = (read(&out), read(&err));
+            return Some(Ran::from(Output {
+                status,
+                stdout,
+                stderr,
+            }));
+        }
+        child.kill().await.expect("killed");
+        None
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -102,4 +143,8 @@ impl std::fmt::Display for Ran {
             self.code, self.out, self.err
         )
     }
+}
+
+fn read(path: &Path) -> Vec<u8> {
+    std::fs::read(path).expect("readable")
 }
