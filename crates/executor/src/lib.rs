@@ -11,6 +11,7 @@
 //! Invariant: nothing here decides what is done, or when; and nothing outside is touched
 //! before the intent is durable.
 
+mod carry_out;
 mod clock;
 mod context;
 mod effect;
@@ -22,6 +23,7 @@ mod limits;
 mod look;
 mod process;
 mod reconcile;
+mod round;
 mod survey;
 mod vault;
 mod world;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use memchr::memmem;
 use serde_json::Value;
 use support::{Company, Moment, NEIGHBOUR, Tool, Values, files};
 
@@ -146,14 +147,13 @@ impl Canaries {
     }
 
     fn seen(&self, (trace, bytes): &(String, Vec<u8>)) -> Vec<String> {
-        let finds = |canary: &[u8]| bytes.windows(canary.len()).position(|part| part == canary);
-        let found = self
-            .0
-            .iter()
-            .filter_map(|(name, canary)| Some((name, finds(canary)?)));
-        found
-            .map(|(name, at)| format!("{name} in {trace}: {}", around(bytes, at)))
-            .collect()
+        let mut seen = Vec::new();
+        for (name, canary) in &self.0 {
+            if let Some(at) = memmem::find(bytes, canary) {
+                seen.push(format!("{name} in {trace}: {}", around(bytes, at)));
+            }
+        }
+        seen
     }
 }
 
@@ -194,11 +194,7 @@ impl Traces {
     }
 
     fn has(&self, word: &str) -> bool {
-        let holds = |bytes: &[u8]| {
-            bytes
-                .windows(word.len())
-                .any(|part| part == word.as_bytes())
-        };
+        let holds = |bytes: &[u8]| memmem::find(bytes, word.as_bytes()).is_some();
         self.0
             .iter()
             .any(|(name, bytes)| name.contains(word) || holds(bytes))

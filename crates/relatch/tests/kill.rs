@@ -4,12 +4,18 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::Value;
 use support::{Company, Moment, Tool};
+
+/// Tells the person who watches the test.
+macro_rules! say {
+    ($($word:tt)*) => { let _ = writeln!(std::io::stderr(), $($word)*); };
+}
 
 /// Kills before the test is content; `RELATCH_KILLS` asks for more.
 const KILLS: u32 = 50;
@@ -21,7 +27,7 @@ const KILLS_A_CASE: u32 = 25;
 async fn killed_at_any_moment_it_goes_on_and_harms_nothing() {
     let wanted = number("RELATCH_KILLS").map_or(KILLS, |n| u32::try_from(n).expect("small"));
     let seed = number("RELATCH_SEED").unwrap_or_else(rand::random);
-    println!("seed {seed}: RELATCH_SEED={seed} replays the moments");
+    say!("seed {seed}: RELATCH_SEED={seed} replays the moments");
     let mut random = StdRng::seed_from_u64(seed);
     let company = Company::start().await;
     let tool = company.tool();
@@ -51,7 +57,7 @@ async fn killed_at_any_moment_it_goes_on_and_harms_nothing() {
         torn += torn_here;
         let facts = journal.len();
         let so_far = began.elapsed();
-        println!("round {round}: {here} kills, {torn_here} in the act, {facts} facts, {so_far:?}");
+        say!("round {round}: {here} kills, {torn_here} in the act, {facts} facts, {so_far:?}");
         assert!(round < 30, "too few kills: {kills}");
     }
     assert!(
