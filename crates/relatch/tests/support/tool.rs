@@ -32,7 +32,7 @@ impl Moment {
             Self::After(then) => (0, then),
             Self::Line(lines, then) => (lines, then),
         };
-        while read(err).iter().filter(|byte| **byte == b'\n').count() < lines {
+        while memchr::memchr_iter(b'\n', &read(err)).count() < lines {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         tokio::time::sleep(then).await;
