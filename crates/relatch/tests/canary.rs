@@ -124,7 +124,7 @@ impl Canaries {
     /// Every secret half and key; ids of access keys are no secrets.
     fn add(&mut self, values: &Values) {
         for (name, value) in values {
-            if !name.ends_with(".id") {
+            if !matches!(name.split_once('.'), Some((_, "id"))) {
                 self.hide(name, value);
             }
         }
@@ -135,8 +135,8 @@ impl Canaries {
     fn hide(&mut self, name: &str, value: &str) {
         let mut add = |how: &str, bytes: Vec<u8>| self.0.push((format!("{name} {how}"), bytes));
         add("as it is", value.into());
-        let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
-        add("in hex", hex.into());
+        let hex: Vec<String> = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+        add("in hex", hex.concat().into());
         for engine in [STANDARD, URL_SAFE] {
             for before in 0..3 {
                 let text = engine.encode([&b"xxx"[..before], value.as_bytes()].concat());

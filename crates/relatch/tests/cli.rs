@@ -219,7 +219,7 @@ async fn another_account_is_refused_before_anything_is_asked() {
     let company = Company::start().await;
     let tool = company.tool();
     open_case(&tool, " --account 123456789012").await;
-    for line in ["inventory", "apply --yes", "contain plan", "probe"] {
+    for line in ["inventory", "contain plan", "probe"] {
         let ran = tool.run(line).await;
         says(&ran, 3, &["123456789012", support::ACCOUNT]);
     }

@@ -7,7 +7,11 @@ use std::path::Path;
 /// Writes `bytes` to `path` for the owner alone (mode 0600): a new file beside it, synced,
 /// then renamed over it, and the folder synced so that the name survives a power cut.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
+    // A bare name has an empty parent, which names no folder.
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new()
         .prefix(".relatch-")

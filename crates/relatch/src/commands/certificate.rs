@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use relatch_case::Fact;
+use relatch_case::signature::CaseKey;
 use relatch_report::{Report, issue};
 
 use crate::app::App;
@@ -37,8 +38,8 @@ pub(crate) fn run(app: &App, args: CertificateArgs) -> Result<(), CommandError> 
     .hint("relatch status, relatch report"))
 }
 
-/// Issues the certificate; says whether it is complete. A complete one shreds custody first,
-/// so that the certificate speaks of it.
+/// Issues the certificate; says whether it is complete. Before custody is shredded the file
+/// is on disk; then it is issued again, so that it speaks of the shredding as well.
 pub(crate) fn write(
     app: &App,
     case: &OpenCase,
@@ -52,18 +53,30 @@ pub(crate) fn write(
     let complete = case
         .ledger
         .with(|state| Report::from(&records, state, now).is_complete());
+    let mut text = issue_to(app, case, path, &key)?;
     let shredded = case.ledger.with(|state| state.shredded_at.is_some());
     if complete && !keep_custody && !shredded {
         case.custody()?.shred()?;
         case.ledger.record(now, vec![Fact::CustodyShredded])?;
+        text = issue_to(app, case, path, &key)?;
     }
-    let records = case.ledger.records()?;
-    let text = case
-        .ledger
-        .with(|state| issue(&records, state, now, &key))?;
-    report::write(path, &text)?;
     let sha256 = relatch_case::chain::sha256_hex(text.as_bytes());
     case.ledger
         .record(app.now(), vec![Fact::CertificateIssued { sha256 }])?;
     Ok(complete)
+}
+
+/// Issues a certificate over the facts so far and writes it.
+fn issue_to(
+    app: &App,
+    case: &OpenCase,
+    path: &std::path::Path,
+    key: &CaseKey,
+) -> Result<String, CommandError> {
+    let records = case.ledger.records()?;
+    let text = case
+        .ledger
+        .with(|state| issue(&records, state, app.now(), key))?;
+    report::write(path, &text)?;
+    Ok(text)
 }

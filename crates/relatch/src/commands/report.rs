@@ -60,9 +60,7 @@ pub(crate) fn render(app: &App, case: &OpenCase, format: Format) -> Result<Strin
 
 /// Writes a file that only its owner reads: it names accounts, keys and people.
 pub(crate) fn write(path: &std::path::Path, text: &str) -> Result<(), CommandError> {
-    // A bare name has an empty parent, and the file is made by way of its folder.
-    let path = std::path::absolute(path)?;
-    relatch_secret::write_private(&path, text.as_bytes()).map_err(|error| {
+    relatch_secret::write_private(path, text.as_bytes()).map_err(|error| {
         CommandError::new(
             Kind::Failed,
             format!("cannot write {}: {error}", path.display()),
