@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use relatch_case::model::{Credential, ExposureLevel, IssuedKey, Minting, Part, Sheet};
 use relatch_case::plan::{Baseline, Blocked, ContainerBaseline, Mode, Plan, Rotation, VERSION};
 use relatch_case::{CredentialId, KeyId, Policy, Principal, State};
@@ -17,6 +18,8 @@ pub struct Options {
     pub at_least: Option<ExposureLevel>,
     /// Only these; empty takes every one.
     pub only: BTreeSet<CredentialId>,
+    /// When the plan is made: waivers that ran out by then no longer count. `None`: all count.
+    pub at: Option<Timestamp>,
 }
 
 /// A state from which no plan can be made.
@@ -83,7 +86,7 @@ fn sort_out<'a>(state: &'a State, options: &Options) -> (Vec<Candidate<'a>>, Vec
     let (mut candidates, mut blocked) = (Vec::new(), Vec::new());
     for credential in state.credentials.values() {
         if !options.only.is_empty() && !options.only.contains(&credential.id)
-            || state.waivers.contains_key(&credential.id)
+            || is_waived(state, &credential.id, options.at)
         {
             continue;
         }
@@ -102,6 +105,11 @@ fn sort_out<'a>(state: &'a State, options: &Options) -> (Vec<Candidate<'a>>, Vec
         }
     }
     (candidates, blocked)
+}
+
+fn is_waived(state: &State, credential: &CredentialId, at: Option<Timestamp>) -> bool {
+    let waiver = state.waivers.get(credential);
+    waiver.is_some_and(|waiver| at.is_none_or(|at| waiver.expires > at))
 }
 
 fn candidate<'a>(

@@ -104,6 +104,7 @@ fn make_plan(app: &App, args: &MakeArgs) -> Result<(), CommandError> {
             Level::Readable => ExposureLevel::Readable,
             Level::Reachable => ExposureLevel::Reachable,
         }),
+        at: Some(app.now()),
         only: args
             .only
             .iter()

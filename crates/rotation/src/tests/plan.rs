@@ -361,6 +361,12 @@ fn options_narrow_the_scope() {
         expires: start(),
     });
     assert_eq!(mode(&waived.plan(), "a"), None);
+    let later = Options {
+        at: Some(jiff::Timestamp::MAX),
+        ..Options::default()
+    };
+    let after = plan_of(&waived.state(), &later);
+    assert_eq!(mode(&after, "a"), Some(Mode::Warm), "the waiver ran out");
 }
 
 #[test]

@@ -248,7 +248,10 @@ fn inventory_words(drill: &App, case: &OpenCase) {
 }
 
 fn plan(drill: &App, case: &OpenCase) -> Result<(), CommandError> {
-    let options = relatch_rotation::Options::default();
+    let options = relatch_rotation::Options {
+        at: Some(drill.now()),
+        ..Default::default()
+    };
     let plan = case
         .ledger
         .with(|state| make(state, &drill.config.policy, &options))
