@@ -1,6 +1,7 @@
 //! The journal in one SQLite file: the default.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
@@ -8,6 +9,9 @@ use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use crate::chain;
 use crate::fact::{Fact, Record};
 use crate::journal::{Draft, Head, Journal, JournalError, Lease};
+
+/// How long to wait for another process that writes.
+const BUSY: Duration = Duration::from_secs(10);
 
 /// Forward-only schema changes; the number applied is SQLite's `user_version`.
 const MIGRATIONS: &[&str] = &["
@@ -49,11 +53,10 @@ impl SqliteJournal {
             source,
         };
         let mut db = Connection::open(path).map_err(error)?;
-        db.execute_batch(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-             PRAGMA busy_timeout = 10000;",
-        )
-        .map_err(error)?;
+        db.busy_timeout(BUSY).map_err(error)?;
+        use_wal(&db).map_err(error)?;
+        db.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+            .map_err(error)?;
         migrate(&mut db, path)?;
         Ok(Self {
             path: path.to_path_buf(),
@@ -210,6 +213,24 @@ impl Journal for SqliteJournal {
             .map_err(|source| self.error(source))?;
         Ok(())
     }
+}
+
+/// Turns the write-ahead log on. While another process does the same, SQLite answers "busy"
+/// at once instead of waiting, to keep the two from waiting for each other.
+fn use_wal(db: &Connection) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        match db.pragma_update(None, "journal_mode", "WAL") {
+            Err(error) if is_busy(&error) && began.elapsed() < BUSY => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
 }
 
 fn migrate(db: &mut Connection, path: &Path) -> Result<(), JournalError> {
