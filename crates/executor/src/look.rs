@@ -222,11 +222,9 @@ async fn prove(job: &Job) -> Result<Seen, Fault> {
 async fn listed(job: &Job) -> Result<Probe, Fault> {
     let issuer = job.issuer()?;
     let old = &job.rotation.old_key;
-    let found = match issuer.list(&job.rotation.principal).await {
-        Ok(keys) => keys.into_iter().find(|key| &key.id == old),
-        Err(fault) if fault.kind == FaultKind::NotFound => None,
-        Err(fault) => return Err(fault),
-    };
+    // A principal that is not found proves nothing: it may be another organization's list.
+    let keys = issuer.list(&job.rotation.principal).await?;
+    let found = keys.into_iter().find(|key| &key.id == old);
     let (liveness, answer) = match found {
         None => (Liveness::Dead, "the issuer no longer lists it"),
         Some(key) if !key.active => (Liveness::Dead, "the issuer lists it as disabled"),

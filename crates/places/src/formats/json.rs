@@ -267,7 +267,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `\uXXXX`, with its second half where it is a surrogate.
+    /// `\u` and four hex digits, with its second half where it is a surrogate.
     fn unicode(&mut self) -> Result<char, FormatError> {
         let high = self.hex()?;
         let code = if (0xd800..0xdc00).contains(&high) {

@@ -161,7 +161,7 @@ fn unescape(line: &str, out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// `\uXXXX`; a surrogate takes its second half along, as in JSON.
+/// `\u` and four hex digits; a surrogate takes its second half along, as in JSON.
 fn unicode(chars: &mut Chars<'_>) -> Option<char> {
     let high = hex(chars, 4)?;
     if !(0xd800..0xdc00).contains(&high) {
