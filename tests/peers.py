@@ -1,14 +1,34 @@
-"""Installs the independent AWS emulators that tests talk to, each in a venv of its own."""
+"""Installs what tests talk to: independent AWS emulators, each in a venv of its own, and the
+PostgreSQL server, from the system's packages."""
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
 PEERS = {"ministack": "ministack==1.5.33", "moto": "moto[server]==5.2.5"}
 
 
+def has_postgresql() -> bool:
+    versions = pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    return any(versions) or shutil.which("initdb") is not None
+
+
+def install_postgresql() -> None:
+    """The tests start a server of their own; one that the package starts is not used."""
+    if has_postgresql():
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        sys.exit("PostgreSQL is not installed; as root: apt-get install postgresql")
+    print("installing PostgreSQL", flush=True)
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
+    subprocess.run(["apt-get", "install", "-qq", "-y", "postgresql"], check=True, env=quiet)
+
+
 def main() -> int:
+    install_postgresql()
     folder = pathlib.Path(os.environ.get("RELATCH_PEERS", "/var/tmp/relatch-peers"))
     folder.mkdir(parents=True, exist_ok=True)
     for name, package in PEERS.items():

@@ -15,8 +15,10 @@ pub fn fault<E: ProvideErrorMetadata>(error: SdkError<E, HttpResponse>) -> Fault
         ),
         SdkError::DispatchFailure(failure) => dispatch(failure),
         SdkError::TimeoutError(_) => Fault::new(FaultKind::Ambiguous, "no answer in time"),
-        SdkError::ResponseError(_) => {
-            Fault::new(FaultKind::Ambiguous, "the answer was cut or unreadable")
+        SdkError::ResponseError(response) => {
+            let status = response.raw().status().as_u16();
+            let words = format!("HTTP {status}, but the answer was cut or unreadable");
+            Fault::new(kind_of_answer(None, status), words)
         }
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();

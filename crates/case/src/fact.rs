@@ -1,5 +1,7 @@
 //! Everything that can be written into a journal.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use relatch_secret::{Fingerprint, Protection};
 use serde::{Deserialize, Serialize};
@@ -7,7 +9,7 @@ use serde_json::Value;
 
 use crate::fault::Fault;
 use crate::model::{
-    Consumer, Container, Credential, ExposureLevel, IssuedKey, Place, Probe, Sheet,
+    Consumer, Container, Credential, ExposureLevel, IssuedKey, Opens, Place, Probe, Sheet,
 };
 use crate::plan::Plan;
 use crate::{CaseId, CredentialId, IssuerId, KeyId, PlanHash, Principal, StepId};
@@ -132,6 +134,13 @@ pub enum Fact {
         /// Which.
         consumer: Consumer,
     },
+    /// A credential opens something that others depend on (requirement G1).
+    DependencyFound {
+        /// Which credential.
+        credential: CredentialId,
+        /// What it opens.
+        opens: Opens,
+    },
     /// A key was probed outside a plan.
     Probed {
         /// Whose.
@@ -186,7 +195,7 @@ pub enum Fact {
         /// Its hash.
         hash: PlanHash,
         /// The plan.
-        plan: Box<Plan>,
+        plan: Arc<Plan>,
     },
     /// A plan was approved.
     PlanApproved {
@@ -194,6 +203,50 @@ pub enum Fact {
         hash: PlanHash,
         /// By whom.
         by: String,
+    },
+    /// A plan was approved with a signature.
+    PlanSigned {
+        /// The hash approved.
+        hash: PlanHash,
+        /// By whom, as the plan's approvers are named.
+        by: String,
+        /// An armored SSH signature over [`crate::approval::message`].
+        signature: String,
+    },
+    /// Somebody went on without the approvals that the plan asks for.
+    ApprovalBypassed {
+        /// The plan.
+        hash: PlanHash,
+        /// Who.
+        by: String,
+        /// Why.
+        because: String,
+    },
+    /// A person stopped a rotation, or all: nothing new is begun.
+    Paused {
+        /// Which; `None`: all.
+        credential: Option<CredentialId>,
+        /// Why.
+        because: String,
+    },
+    /// A person lets a rotation, or all, go on.
+    Resumed {
+        /// Which; `None`: all.
+        credential: Option<CredentialId>,
+    },
+    /// What a step did is about to be undone, because its wave failed.
+    UndoIntended {
+        /// Which.
+        step: StepId,
+        /// What failed.
+        because: String,
+    },
+    /// Undoing a step ended, or its outcome is not known.
+    UndoEnded {
+        /// Which.
+        step: StepId,
+        /// How.
+        outcome: Outcome,
     },
     /// A step is about to touch the outside world.
     StepIntended {
@@ -330,6 +383,12 @@ pub struct StepResult {
 impl Fact {
     /// Whether only the holder of the lease may record it (law 9).
     pub fn needs_lease(&self) -> bool {
-        matches!(self, Self::StepIntended { .. } | Self::StepEnded { .. })
+        matches!(
+            self,
+            Self::StepIntended { .. }
+                | Self::StepEnded { .. }
+                | Self::UndoIntended { .. }
+                | Self::UndoEnded { .. }
+        )
     }
 }

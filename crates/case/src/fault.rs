@@ -23,6 +23,8 @@ pub enum FaultKind {
     /// It may have happened: the answer was lost, cut, or a server error. Never replayed;
     /// the outside world has to be asked.
     Ambiguous,
+    /// A consumer did not get well on a new value.
+    Unwell,
     /// What we hold ourselves failed (custody, a local file). Nothing happened outside.
     Local,
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::chain::{CanonicalError, ChainError};
+use crate::chain::{CanonicalError, ChainError, GENESIS};
 use crate::fact::{Fact, Record};
 
 /// A fact that is not recorded yet.
@@ -25,6 +25,53 @@ pub struct Head {
     pub hash: String,
 }
 
+impl Head {
+    /// The head of an empty journal.
+    pub(crate) fn genesis() -> Self {
+        Self {
+            seq: 0,
+            hash: GENESIS.to_string(),
+        }
+    }
+
+    /// This head, read from the facts, if it is also the one that was `recorded` last.
+    pub(crate) fn must_be(self, recorded: &Self) -> Result<Self, ChainError> {
+        if self == *recorded {
+            return Ok(self);
+        }
+        if self.seq == recorded.seq {
+            return Err(ChainError::Altered { seq: self.seq });
+        }
+        Err(ChainError::Short {
+            last: self.seq,
+            head: recorded.seq,
+        })
+    }
+}
+
+/// Who let a lease run out, if somebody did; refuses one that is held until later than `now`.
+/// One that was given back has no holder.
+pub(crate) fn must_be_free(
+    holder: String,
+    expires: &str,
+    now: Timestamp,
+) -> Result<Option<String>, JournalError> {
+    let until: Timestamp = expires.parse().unwrap_or(Timestamp::UNIX_EPOCH);
+    if holder.is_empty() {
+        return Ok(None);
+    }
+    if until > now {
+        return Err(JournalError::Held { holder, until });
+    }
+    Ok(Some(holder))
+}
+
+/// When a lease of `ttl_s` seconds ends, as it is stored.
+pub(crate) fn expiry(now: Timestamp, ttl_s: u32) -> String {
+    let ttl = jiff::SignedDuration::from_secs(i64::from(ttl_s));
+    now.checked_add(ttl).unwrap_or(Timestamp::MAX).to_string()
+}
+
 /// The right to act, until another takes it: each one that is given out has a higher fence,
 /// and the journal refuses step facts that carry an old one (law 9).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +80,8 @@ pub struct Lease {
     pub fence: u64,
     /// Who holds it.
     pub holder: String,
+    /// Who held it before and let it run out instead of giving it back: stalled, or dead.
+    pub lapsed: Option<String>,
 }
 
 /// A journal that cannot do what is asked.
@@ -89,15 +138,23 @@ pub enum JournalError {
         /// The newest one known.
         known: u32,
     },
+    /// Not an address of a store.
+    #[error("not an address of a PostgreSQL database: write postgresql://user@host:5432/database")]
+    Address,
     /// The store failed.
-    #[error("cannot use the journal {path}")]
-    Sqlite {
-        /// The file.
-        path: String,
-        /// What SQLite said.
-        source: rusqlite::Error,
+    #[error("cannot use the journal {store}: {advice}")]
+    Store {
+        /// The file, or the server's address without its password.
+        store: String,
+        /// What to do next.
+        advice: &'static str,
+        /// What the store said.
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
+
+/// How many facts are read at once by [`Journal::for_each_after`].
+pub const BATCH: usize = 10_000;
 
 /// The journal of one case.
 ///
@@ -109,8 +166,24 @@ pub trait Journal: Send {
     /// The last fact's number and hash.
     fn head(&self) -> Result<Head, JournalError>;
 
-    /// Facts after number `seq`, in order, chain checked.
-    fn read_after(&self, seq: u64) -> Result<Vec<Record>, JournalError>;
+    /// At most `limit` facts after number `seq`, in order, chain checked; fewer than `limit`
+    /// only if there are no more.
+    fn read_after(&self, seq: u64, limit: usize) -> Result<Vec<Record>, JournalError>;
+
+    /// Gives every fact after number `seq` to `each`, in order, chain checked, holding no more
+    /// than a few times [`BATCH`] of them at once. On an error the facts given so far are sound.
+    fn for_each_after(&self, seq: u64, each: &mut dyn FnMut(&Record)) -> Result<(), JournalError> {
+        let mut last = seq;
+        loop {
+            let batch = self.read_after(last, BATCH)?;
+            let is_last = batch.len() < BATCH;
+            last = batch.last().map_or(last, |record| record.seq);
+            batch.iter().for_each(&mut *each);
+            if is_last {
+                return Ok(());
+            }
+        }
+    }
 
     /// Appends all of `drafts` or none, after exactly `expected` facts.
     fn append(

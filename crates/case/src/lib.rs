@@ -4,12 +4,15 @@
 //! - [`model`]: the nouns facts speak of (credential, place, consumer, exposure, liveness);
 //! - [`plan`] and [`policy`]: the rotation as data;
 //! - [`state`]: the fold of the facts, the only way the rest of the program looks at a case;
-//! - [`chain`], [`journal`], [`sqlite`]: how facts are hashed, chained and stored;
+//! - [`chain`], [`journal`]: how facts are hashed, chained and kept;
+//! - [`sqlite`], [`postgres`]: where they are kept;
+//! - [`approval`]: signatures of people under plans;
 //! - [`signature`]: the case key that signs certificates;
 //! - [`fault`]: the one vocabulary in which the outside world fails.
 //!
 //! Invariant: nothing here talks to a cloud or an issuer, reads a clock or holds a value.
 
+pub mod approval;
 pub mod chain;
 pub mod fact;
 pub mod fault;
@@ -17,10 +20,16 @@ pub mod id;
 pub mod journal;
 pub mod model;
 pub mod plan;
+mod plan_index;
 pub mod policy;
+pub mod postgres;
+mod postgres_schema;
+mod postgres_session;
 pub mod signature;
 pub mod sqlite;
 pub mod state;
+mod stored;
+mod stored_steps;
 
 pub use fact::{Fact, Record};
 pub use fault::{Fault, FaultKind};

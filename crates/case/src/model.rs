@@ -177,6 +177,38 @@ pub enum Hook {
     },
 }
 
+/// What a credential opens besides the service it is for: whoever holds it gets at other
+/// credentials, so it goes first (requirement G1).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "opens", rename_all = "snake_case")]
+pub enum Opens {
+    /// It reads a container; a name that ends in `*` is a prefix.
+    Container {
+        /// Which.
+        container: Container,
+    },
+    /// It makes keys at an issuer.
+    Issuer {
+        /// Which.
+        issuer: IssuerId,
+    },
+    /// It deploys a consumer, and so sees what that reads.
+    Consumer {
+        /// Which.
+        consumer: ConsumerId,
+    },
+}
+
+impl std::fmt::Display for Opens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Container { container } => write!(f, "opens {container}"),
+            Self::Issuer { issuer } => write!(f, "makes keys at {issuer}"),
+            Self::Consumer { consumer } => write!(f, "deploys {consumer}"),
+        }
+    }
+}
+
 /// How sure it is that a thief has the value (requirement I1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chain;
 use crate::model::{Container, Part, Slot};
+pub use crate::plan_index::PlanIndex;
 use crate::policy::Policy;
 use crate::{CaseId, ConsumerId, CredentialId, IssuerId, KeyId, PlanHash, Principal, StepId};
 
@@ -33,6 +34,9 @@ pub struct Plan {
     pub baseline: Baseline,
     /// Credentials that are in scope and cannot be rotated, each with the reason.
     pub blocked: Vec<Blocked>,
+    /// Where things stand in it; derived.
+    #[serde(skip)]
+    pub index: PlanIndex,
 }
 
 /// One credential's way from old to new.
@@ -53,6 +57,20 @@ pub struct Rotation {
     pub mode: Mode,
     /// Why it is in scope, and why in this mode.
     pub why: String,
+    /// Credentials that must be proven dead before a new key of this one is made, each with
+    /// the reason (requirement G1).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<After>,
+}
+
+/// One credential that comes before another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct After {
+    /// Which comes before.
+    pub credential: CredentialId,
+    /// Why, in words: `opens secretsmanager:…`.
+    pub because: String,
 }
 
 /// How a credential is dealt with.
@@ -81,6 +99,20 @@ pub struct Step {
     pub needs: Vec<StepId>,
     /// What else must hold before.
     pub gates: Vec<Gate>,
+    /// The wave of its rotation that it belongs to, from 1; what is rolled back together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wave: Option<u32>,
+}
+
+impl Step {
+    /// Every step that must be over before this one may be done.
+    pub fn waits_for(&self) -> impl Iterator<Item = &StepId> {
+        let counted_from = self.gates.iter().filter_map(|gate| match gate {
+            Gate::After { step, .. } => Some(step),
+            Gate::Approved | Gate::Contained => None,
+        });
+        self.needs.iter().chain(counted_from)
+    }
 }
 
 /// What a step does.
@@ -122,12 +154,22 @@ pub enum Action {
         /// What it reads of this credential.
         slots: BTreeMap<String, BTreeMap<Slot, Part>>,
     },
+    /// Watches a wave's consumers before the next wave begins.
+    Settle {
+        /// Which; all of them stay well on the new value.
+        consumers: Vec<ConsumerId>,
+    },
     /// Watches for the whole observation window: every consumer stays well on the new
     /// value and, where `quiet`, nobody uses the old one.
     Observe {
         /// Whether use of the old key restarts the window. Not for a key that the thief has:
         /// his use cannot be told from a forgotten consumer's, and waiting would feed him.
         quiet: bool,
+    },
+    /// Says which consumers will stop working, before they do (hot).
+    Announce {
+        /// Which.
+        consumers: Vec<ConsumerId>,
     },
     /// Denies the old key's owner everything, so that attempts stay visible.
     Cut,
@@ -137,6 +179,8 @@ pub enum Action {
     Prove,
     /// Removes the old key for good.
     Delete,
+    /// Sees that the issuer lists no key that this rotation made and does not use (law 3).
+    Sweep,
 }
 
 impl Action {
@@ -149,11 +193,14 @@ impl Action {
             Self::Write { .. } => "write",
             Self::Roll { .. } => "roll",
             Self::Adopt { .. } => "adopt",
+            Self::Settle { .. } => "settle",
             Self::Observe { .. } => "observe",
+            Self::Announce { .. } => "announce",
             Self::Cut => "cut",
             Self::Disable => "disable",
             Self::Prove => "prove",
             Self::Delete => "delete",
+            Self::Sweep => "sweep",
         }
     }
 
@@ -162,8 +209,26 @@ impl Action {
     pub fn only_looks(&self) -> bool {
         matches!(
             self,
-            Self::Check | Self::Adopt { .. } | Self::Observe { .. } | Self::Prove
+            Self::Check
+                | Self::Adopt { .. }
+                | Self::Settle { .. }
+                | Self::Observe { .. }
+                | Self::Announce { .. }
+                | Self::Prove
         )
+    }
+
+    /// The consumer that it acts on or watches, if it is one.
+    pub fn consumer(&self) -> Option<&ConsumerId> {
+        match self {
+            Self::Roll { consumer } | Self::Adopt { consumer, .. } => Some(consumer),
+            _ => None,
+        }
+    }
+
+    /// Whether a wave that fails is rolled back by undoing this.
+    pub fn can_be_undone(&self) -> bool {
+        matches!(self, Self::Write { .. } | Self::Roll { .. })
     }
 
     /// Whether it can be done twice with the effect of once, so that an unknown outcome is
@@ -171,7 +236,12 @@ impl Action {
     pub fn is_repeatable(&self) -> bool {
         matches!(
             self,
-            Self::Keep { .. } | Self::Roll { .. } | Self::Cut | Self::Disable | Self::Delete
+            Self::Keep { .. }
+                | Self::Roll { .. }
+                | Self::Cut
+                | Self::Disable
+                | Self::Delete
+                | Self::Sweep
         )
     }
 }
@@ -233,20 +303,51 @@ impl Plan {
 
     /// The step with this id.
     pub fn step(&self, id: &StepId) -> Option<&Step> {
-        self.steps.iter().find(|step| &step.id == id)
+        self.steps.get(*self.index.of(self).steps.get(id)?)
+    }
+
+    /// The position of a step.
+    pub fn position(&self, id: &StepId) -> Option<usize> {
+        self.index.of(self).steps.get(id).copied()
     }
 
     /// The rotation of a credential.
     pub fn rotation(&self, credential: &CredentialId) -> Option<&Rotation> {
-        self.rotations
-            .iter()
-            .find(|rotation| &rotation.credential == credential)
+        let at = self.index.of(self).rotations.get(credential)?;
+        self.rotations.get(*at)
     }
 
-    /// The step of `credential` with this verb, if there is exactly one kind of it.
+    /// The steps of a credential, in order.
+    pub fn steps_of(&self, credential: &CredentialId) -> impl Iterator<Item = &Step> {
+        self.at(self.index.of(self).steps_of.get(credential))
+    }
+
+    /// The steps that roll a consumer or see it well, of every rotation.
+    pub fn steps_on(&self, consumer: &ConsumerId) -> impl Iterator<Item = &Step> {
+        self.at(self.index.of(self).steps_on.get(consumer))
+    }
+
+    /// The steps that wait for a step.
+    pub fn dependents(&self, id: &StepId) -> impl Iterator<Item = &Step> {
+        self.at(self.index.of(self).dependents.get(id))
+    }
+
+    /// The first step of `credential` with this verb.
     pub fn step_of<'a>(&'a self, credential: &CredentialId, verb: &str) -> Option<&'a Step> {
-        self.steps
+        self.steps_of(credential)
+            .find(|step| step.action.verb() == verb)
+    }
+
+    /// What stood in a container when the plan was made.
+    pub fn baseline_of(&self, container: &Container) -> Option<&ContainerBaseline> {
+        let at = self.index.of(self).baseline.get(container)?;
+        self.baseline.places.get(*at)
+    }
+
+    fn at<'a>(&'a self, positions: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Step> {
+        positions
+            .map_or(&[][..], Vec::as_slice)
             .iter()
-            .find(|step| &step.credential == credential && step.action.verb() == verb)
+            .filter_map(|at| self.steps.get(*at))
     }
 }

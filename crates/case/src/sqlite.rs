@@ -6,15 +6,17 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use crate::chain;
-use crate::fact::{Fact, Record};
-use crate::journal::{Draft, Head, Journal, JournalError, Lease};
+use crate::chain::ChainError;
+use crate::fact::Record;
+use crate::journal::{self, BATCH, Draft, Head, Journal, JournalError, Lease};
+use crate::stored::{self, Rows, Stored};
 
 /// How long to wait for another process that writes.
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Forward-only schema changes; the number applied is SQLite's `user_version`.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE facts (
         seq  INTEGER PRIMARY KEY,
         at   TEXT NOT NULL,
@@ -34,7 +36,24 @@ const MIGRATIONS: &[&str] = &["
         expires TEXT NOT NULL
     ) STRICT;
     INSERT INTO lease VALUES (1, 0, '', '1970-01-01T00:00:00Z');
-"];
+    ",
+    // The last fact once more: a chain does not show that its end is missing.
+    "
+    CREATE TABLE head (
+        one  INTEGER PRIMARY KEY CHECK (one = 1),
+        seq  INTEGER NOT NULL,
+        hash TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO head SELECT 1,
+        coalesce(max(seq), 0),
+        coalesce((SELECT hash FROM facts ORDER BY seq DESC LIMIT 1), printf('%064d', 0))
+        FROM facts;
+    CREATE TRIGGER the_head_never_goes_back BEFORE UPDATE ON head WHEN NEW.seq <= OLD.seq
+        BEGIN SELECT RAISE(ABORT, 'the head never goes back'); END;
+    CREATE TRIGGER the_head_is_never_removed BEFORE DELETE ON head
+        BEGIN SELECT RAISE(ABORT, 'the head is never removed'); END;
+    ",
+];
 
 /// A journal in a SQLite file: write-ahead log, full sync, so that what was appended
 /// survives a power cut.
@@ -48,10 +67,7 @@ impl SqliteJournal {
     /// Opens the journal at `path`, making it if there is none and bringing an older schema
     /// up to date.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let error = |source| JournalError::Sqlite {
-            path: path.display().to_string(),
-            source,
-        };
+        let error = |source| failed(path, source);
         let mut db = Connection::open(path).map_err(error)?;
         db.busy_timeout(BUSY).map_err(error)?;
         use_wal(&db).map_err(error)?;
@@ -65,42 +81,54 @@ impl SqliteJournal {
     }
 
     fn error(&self, source: rusqlite::Error) -> JournalError {
-        JournalError::Sqlite {
-            path: self.path.display().to_string(),
-            source,
+        failed(&self.path, source)
+    }
+
+    /// The rows after `seq`, and whether the end that is there is the end that was recorded.
+    fn rows_after(&self, seq: u64, limit: usize) -> Result<Rows, JournalError> {
+        // One look at the file, so that what others append meanwhile does not confuse.
+        let tx = self
+            .db
+            .unchecked_transaction()
+            .map_err(|source| self.error(source))?;
+        let rows = rows_after(&tx, seq, limit).map_err(|source| self.error(source))?;
+        if rows.len() < limit {
+            let head = recorded_head(&tx).map_err(|source| self.error(source))?;
+            let last = rows.last().map_or(seq, |row| row.seq);
+            if last < head.seq {
+                let head = head.seq;
+                return Err(ChainError::Short { last, head }.into());
+            }
         }
+        Ok(rows)
+    }
+
+    /// The fact to read on from.
+    fn at(&self, seq: u64) -> Result<Head, JournalError> {
+        if seq == 0 {
+            return Ok(Head::genesis());
+        }
+        let found = hash_at(&self.db, seq).map_err(|source| self.error(source))?;
+        let Some(hash) = found else {
+            let last = self.head()?.seq;
+            return Err(ChainError::Short { last, head: seq }.into());
+        };
+        Ok(Head { seq, hash })
     }
 }
 
 impl Journal for SqliteJournal {
     fn head(&self) -> Result<Head, JournalError> {
-        head(&self.db).map_err(|source| self.error(source))
+        head(&self.db).map_err(|source| self.error(source))?
     }
 
-    fn read_after(&self, seq: u64) -> Result<Vec<Record>, JournalError> {
-        let (mut last, mut prev) = match seq {
-            0 => (0, chain::GENESIS.to_string()),
-            _ => (
-                seq,
-                hash_at(&self.db, seq).map_err(|source| self.error(source))?,
-            ),
-        };
-        let mut records = Vec::new();
-        let mut query = self
-            .db
-            .prepare_cached(
-                "SELECT seq, at, by, prev, hash, fact FROM facts WHERE seq > ? ORDER BY seq",
-            )
-            .map_err(|source| self.error(source))?;
-        let mut rows = query.query([seq]).map_err(|source| self.error(source))?;
-        while let Some(row) = rows.next().map_err(|source| self.error(source))? {
-            let record = record(row).map_err(|source| self.error(source))??;
-            chain::follows(last, &prev, &record)?;
-            last = record.seq;
-            prev.clone_from(&record.hash);
-            records.push(record);
-        }
-        Ok(records)
+    fn read_after(&self, seq: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
+        stored::check(&self.at(seq)?, &self.rows_after(seq, limit)?)
+    }
+
+    fn for_each_after(&self, seq: u64, each: &mut dyn FnMut(&Record)) -> Result<(), JournalError> {
+        let rows = |after: &Head| self.rows_after(after.seq, BATCH);
+        stored::stream(self.at(seq)?, rows, each)
     }
 
     fn append(
@@ -112,16 +140,13 @@ impl Journal for SqliteJournal {
         if lease.is_none() && drafts.iter().any(|draft| draft.fact.needs_lease()) {
             return Err(JournalError::NoLease);
         }
-        let path = self.path.display().to_string();
-        let error = |source| JournalError::Sqlite {
-            path: path.clone(),
-            source,
-        };
+        let path = self.path.clone();
+        let error = |source| failed(&path, source);
         let tx = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(&error)?;
-        let mut at_head = head(&tx).map_err(&error)?;
+        let at_head = head(&tx).map_err(&error)??;
         if at_head.seq != expected {
             return Err(JournalError::Moved {
                 expected,
@@ -137,26 +162,15 @@ impl Journal for SqliteJournal {
                 });
             }
         }
-        let mut records = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            let record = chained(&at_head, draft)?;
-            insert(&tx, &record).map_err(&error)??;
-            at_head = Head {
-                seq: record.seq,
-                hash: record.hash.clone(),
-            };
-            records.push(record);
-        }
+        let (records, texts) = stored::chained(&at_head, drafts)?;
+        insert(&tx, &records, &texts).map_err(&error)?;
         tx.commit().map_err(&error)?;
         Ok(records)
     }
 
     fn acquire(&mut self, holder: &str, now: Timestamp, ttl_s: u32) -> Result<Lease, JournalError> {
-        let path = self.path.display().to_string();
-        let error = |source| JournalError::Sqlite {
-            path: path.clone(),
-            source,
-        };
+        let path = self.path.clone();
+        let error = |source| failed(&path, source);
         let tx = self
             .db
             .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -166,20 +180,15 @@ impl Journal for SqliteJournal {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
             .map_err(&error)?;
-        let until: Timestamp = expires.parse().unwrap_or(Timestamp::UNIX_EPOCH);
-        if !held_by.is_empty() && until > now {
-            return Err(JournalError::Held {
-                holder: held_by,
-                until,
-            });
-        }
+        let lapsed = journal::must_be_free(held_by, &expires, now)?;
         let lease = Lease {
             fence: fence + 1,
             holder: holder.to_string(),
+            lapsed,
         };
         tx.execute(
             "UPDATE lease SET fence = ?, holder = ?, expires = ?",
-            params![lease.fence, holder, expiry(now, ttl_s)],
+            params![lease.fence, holder, journal::expiry(now, ttl_s)],
         )
         .map_err(&error)?;
         tx.commit().map_err(&error)?;
@@ -191,7 +200,7 @@ impl Journal for SqliteJournal {
             .db
             .execute(
                 "UPDATE lease SET expires = ? WHERE fence = ?",
-                params![expiry(now, ttl_s), lease.fence],
+                params![journal::expiry(now, ttl_s), lease.fence],
             )
             .map_err(|source| self.error(source))?;
         if changed == 1 {
@@ -234,10 +243,7 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 }
 
 fn migrate(db: &mut Connection, path: &Path) -> Result<(), JournalError> {
-    let error = |source| JournalError::Sqlite {
-        path: path.display().to_string(),
-        source,
-    };
+    let error = |source| failed(path, source);
     let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
     let tx = db
         .transaction_with_behavior(TransactionBehavior::Immediate)
@@ -256,86 +262,97 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<(), JournalError> {
     tx.commit().map_err(error)
 }
 
-fn head(db: &Connection) -> rusqlite::Result<Head> {
+/// The last fact, if it is the one that was last recorded.
+fn head(db: &Connection) -> rusqlite::Result<Result<Head, JournalError>> {
     let last = db
-        .query_row(
-            "SELECT seq, hash FROM facts ORDER BY seq DESC LIMIT 1",
-            [],
-            |row| {
-                Ok(Head {
-                    seq: row.get(0)?,
-                    hash: row.get(1)?,
-                })
-            },
-        )
-        .optional()?;
-    Ok(last.unwrap_or_else(|| Head {
-        seq: 0,
-        hash: chain::GENESIS.to_string(),
-    }))
+        .prepare_cached("SELECT seq, hash FROM facts ORDER BY seq DESC LIMIT 1")?
+        .query_row([], head_of)
+        .optional()?
+        .unwrap_or_else(Head::genesis);
+    Ok(last.must_be(&recorded_head(db)?).map_err(Into::into))
 }
 
-fn hash_at(db: &Connection, seq: u64) -> rusqlite::Result<String> {
-    db.query_row("SELECT hash FROM facts WHERE seq = ?", [seq], |row| {
-        row.get(0)
+fn recorded_head(db: &Connection) -> rusqlite::Result<Head> {
+    db.prepare_cached("SELECT seq, hash FROM head")?
+        .query_row([], head_of)
+}
+
+fn head_of(row: &rusqlite::Row<'_>) -> rusqlite::Result<Head> {
+    Ok(Head {
+        seq: row.get(0)?,
+        hash: row.get(1)?,
     })
+}
+
+fn hash_at(db: &Connection, seq: u64) -> rusqlite::Result<Option<String>> {
+    db.prepare_cached("SELECT hash FROM facts WHERE seq = ?")?
+        .query_row([seq], |row| row.get(0))
+        .optional()
+}
+
+fn rows_after(db: &Connection, seq: u64, limit: usize) -> rusqlite::Result<Rows> {
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut query = db.prepare_cached(
+        "SELECT seq, at, by, prev, hash, fact FROM facts WHERE seq > ? ORDER BY seq LIMIT ?",
+    )?;
+    let mut found = query.query(params![seq, limit])?;
+    let mut rows = Rows::default();
+    while let Some(row) = found.next()? {
+        rows.push(Stored {
+            seq: row.get(0)?,
+            at: row.get_ref(1)?.as_str()?,
+            by: row.get_ref(2)?.as_str()?,
+            prev: row.get_ref(3)?.as_str()?,
+            hash: row.get_ref(4)?.as_str()?,
+            fact: row.get_ref(5)?.as_str()?,
+        });
+    }
+    Ok(rows)
 }
 
 fn current_fence(db: &Connection) -> rusqlite::Result<u64> {
     db.query_row("SELECT fence FROM lease", [], |row| row.get(0))
 }
 
-fn expiry(now: Timestamp, ttl_s: u32) -> String {
-    let ttl = jiff::SignedDuration::from_secs(i64::from(ttl_s));
-    now.checked_add(ttl).unwrap_or(Timestamp::MAX).to_string()
-}
-
-fn chained(head: &Head, draft: Draft) -> Result<Record, JournalError> {
-    let mut record = Record {
-        seq: head.seq + 1,
-        at: draft.at,
-        by: draft.by,
-        prev: head.hash.clone(),
-        hash: String::new(),
-        fact: draft.fact,
-    };
-    record.hash = chain::hash_of(&record)?;
-    Ok(record)
-}
-
-fn insert(db: &Connection, record: &Record) -> rusqlite::Result<Result<(), JournalError>> {
-    let fact = match chain::canonical(&record.fact) {
-        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Err(error) => return Ok(Err(error.into())),
-    };
-    db.prepare_cached("INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?)")?
-        .execute(params![
+fn insert(db: &Connection, records: &[Record], texts: &[String]) -> rusqlite::Result<()> {
+    let mut row = db.prepare_cached("INSERT INTO facts VALUES (?, ?, ?, ?, ?, ?)")?;
+    for (record, text) in records.iter().zip(texts) {
+        row.execute(params![
             record.seq,
             record.at.to_string(),
             record.by,
             record.prev,
             record.hash,
-            fact,
+            text,
         ])?;
-    Ok(Ok(()))
+    }
+    if let Some(last) = records.last() {
+        db.prepare_cached("UPDATE head SET seq = ?, hash = ?")?
+            .execute(params![last.seq, last.hash])?;
+    }
+    Ok(())
 }
 
-fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<Record, JournalError>> {
-    let seq: u64 = row.get(0)?;
-    let (at, fact): (String, String) = (row.get(1)?, row.get(5)?);
-    let (by, prev, hash) = (row.get(2)?, row.get(3)?, row.get(4)?);
-    let altered = || JournalError::Chain(chain::ChainError::Altered { seq });
-    Ok((|| {
-        let at = at.parse().map_err(|_| altered())?;
-        let fact: Fact = serde_json::from_str(&fact)
-            .map_err(|source| JournalError::Unreadable { seq, source })?;
-        Ok(Record {
-            seq,
-            at,
-            by,
-            prev,
-            hash,
-            fact,
-        })
-    })())
+fn failed(path: &Path, source: rusqlite::Error) -> JournalError {
+    use rusqlite::ErrorCode;
+    let advice = match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another process is writing to it; run the command again when that is done"
+        }
+        Some(ErrorCode::DiskFull) => {
+            "make room on the disk and run the command again; what was recorded is still there"
+        }
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "it is damaged or no journal; keep the file as it is and restore a copy beside it"
+        }
+        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::ReadOnly) => {
+            "check that its folder exists and that you may write to both"
+        }
+        _ => "keep the file as it is, remove the cause and run the command again",
+    };
+    JournalError::Store {
+        store: path.display().to_string(),
+        advice,
+        source: Box::new(source),
+    }
 }

@@ -1,213 +1,148 @@
-//! What every journal must hold to, checked on SQLite, and what only a file can suffer.
+//! The journal in a SQLite file: the contract, and what only a file can suffer.
 
-use jiff::Timestamp;
-use relatch_case::journal::JournalError;
-use relatch_case::sqlite::SqliteJournal;
-use relatch_case::{Draft, Fact, Journal, State};
+mod support;
+
 use std::path::Path;
 
-fn now() -> Timestamp {
-    "2026-11-21T03:00:00Z".parse().expect("a time")
+use relatch_case::sqlite::SqliteJournal;
+use relatch_case::{Journal, JournalError};
+use rusqlite::Connection;
+use support::{Store, all, draft};
+
+include!("support/suite.rs");
+
+fn open(path: &str) -> Box<dyn Journal> {
+    Box::new(SqliteJournal::open(Path::new(path)).expect("open"))
 }
 
-fn draft(remark: &str) -> Draft {
-    let fact = Fact::BlindSpotFound {
-        what: remark.to_string(),
-        why: "é\u{1f510}".to_string(),
-        hides: String::new(),
-    };
-    Draft {
-        at: now(),
-        by: "test".to_string(),
-        fact,
-    }
-}
-
-fn step(fence_holder_step: &str) -> Draft {
-    let fact = Fact::StepIntended {
-        step: fence_holder_step.into(),
-        attempt: 1,
-        baseline: serde_json::json!({"keys": ["b", "a"], "n": 1}),
-    };
-    Draft {
-        at: now(),
-        by: "test".to_string(),
-        fact,
-    }
-}
-
-fn open(path: &Path) -> SqliteJournal {
-    SqliteJournal::open(path).expect("open")
-}
-
-#[test]
-fn facts_come_back_as_written_and_the_chain_holds() {
+fn store() -> Store {
     let folder = tempfile::tempdir().expect("temp dir");
     let path = folder.path().join("journal.db");
-    let mut journal = open(&path);
-    let written = journal
-        .append(0, None, vec![draft("a"), draft("b")])
-        .expect("append");
-    let reopened = open(&path);
-    let read = reopened.read_after(0).expect("read");
-    assert_eq!(read, written);
-    relatch_case::chain::verify(&read).expect("chain");
-    assert_eq!(reopened.read_after(1).expect("tail"), written[1..]);
-    assert_eq!(State::fold(&read).blind_spots.len(), 2);
-}
-
-#[test]
-fn two_appends_on_one_number_never_both_succeed() {
-    let folder = tempfile::tempdir().expect("temp dir");
-    let path = folder.path().join("journal.db");
-    let (mut one, mut two) = (open(&path), open(&path));
-    one.append(0, None, vec![draft("a")]).expect("first");
-    let refused = two.append(0, None, vec![draft("b")]);
-    assert!(matches!(
-        refused,
-        Err(JournalError::Moved {
-            expected: 0,
-            found: 1
-        })
-    ));
-    assert_eq!(two.head().expect("head").seq, 1);
-}
-
-#[test]
-fn a_step_fact_needs_the_lease_in_force() {
-    let folder = tempfile::tempdir().expect("temp dir");
-    let mut journal = open(&folder.path().join("journal.db"));
-    assert!(matches!(
-        journal.append(0, None, vec![step("s")]),
-        Err(JournalError::NoLease)
-    ));
-    let old = journal.acquire("one", now(), 30).expect("lease");
-    assert!(matches!(
-        journal.acquire("two", now(), 30),
-        Err(JournalError::Held { .. })
-    ));
-    let later = now() + jiff::SignedDuration::from_secs(31);
-    let new = journal.acquire("two", later, 30).expect("expired");
-    assert!(matches!(
-        journal.append(0, Some(&old), vec![step("s")]),
-        Err(JournalError::Fenced {
-            ours: 1,
-            current: 2
-        })
-    ));
-    assert!(matches!(
-        journal.renew(&old, later, 30),
-        Err(JournalError::Fenced { .. })
-    ));
-    journal
-        .append(0, Some(&new), vec![step("s")])
-        .expect("append");
-    journal.release(&new).expect("release");
-    journal.acquire("one", later, 30).expect("free again");
-}
-
-#[test]
-fn an_altered_fact_is_found_and_nothing_is_repaired() {
-    let folder = tempfile::tempdir().expect("temp dir");
-    let path = folder.path().join("journal.db");
-    open(&path)
-        .append(0, None, vec![draft("a"), draft("b")])
-        .expect("append");
-    let db = rusqlite::Connection::open(&path).expect("open");
-    let direct = db.execute("UPDATE facts SET by = 'x' WHERE seq = 1", []);
-    assert!(direct.is_err(), "the trigger refuses");
-    db.execute_batch(
-        "DROP TRIGGER facts_are_never_changed; UPDATE facts SET by = 'x' WHERE seq = 1",
-    )
-    .expect("force");
-    let error = open(&path).read_after(0).expect_err("found");
-    assert!(matches!(
-        error,
-        JournalError::Chain(relatch_case::chain::ChainError::Altered { seq: 1 })
-    ));
-}
-
-#[test]
-fn a_newer_schema_is_refused() {
-    let folder = tempfile::tempdir().expect("temp dir");
-    let path = folder.path().join("journal.db");
-    drop(open(&path));
-    let db = rusqlite::Connection::open(&path).expect("open");
-    db.pragma_update(None, "user_version", 99).expect("bump");
-    drop(db);
-    assert!(matches!(
-        SqliteJournal::open(&path),
-        Err(JournalError::Newer { found: 99, .. })
-    ));
-}
-
-/// Runs this very test binary again as a writer and kills it, over and over: every time a
-/// whole number of facts is there, none that was acknowledged is missing, the chain holds.
-#[test]
-fn a_killed_writer_leaves_whole_facts_and_loses_none_it_acknowledged() {
-    use std::io::{BufRead, BufReader};
-    use std::process::{Command, Stdio};
-
-    let folder = tempfile::tempdir().expect("temp dir");
-    let path = folder.path().join("journal.db");
-    let me = std::env::current_exe().expect("this binary");
-    for round in 0..15u64 {
-        let mut writer = Command::new(&me)
-            .args([
-                "--exact",
-                "writer_process",
-                "--nocapture",
-                "--include-ignored",
-            ])
-            .env("RELATCH_TEST_JOURNAL", &path)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("spawn");
-        let output = BufReader::new(writer.stdout.take().expect("piped"));
-        let mut acknowledged = 0;
-        let stop_after = 3 + round * 7 % 23;
-        for line in output.lines() {
-            let line = line.expect("line");
-            if let Some(seq) = line
-                .strip_prefix("wrote ")
-                .and_then(|n| n.parse::<u64>().ok())
-            {
-                acknowledged = seq;
-                if seq % 29 >= stop_after {
-                    break;
-                }
+    let (to_open, one, two, three) = (path.clone(), path.clone(), path.clone(), path.clone());
+    Store {
+        open: Box::new(move || Ok(Box::new(SqliteJournal::open(&to_open)?))),
+        tamper: Box::new(move |sql| {
+            let db = Connection::open(&one).expect("open");
+            let mut query = db
+                .prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger'")
+                .expect("triggers");
+            let names: Vec<String> = query
+                .query_map([], |row| row.get(0))
+                .expect("names")
+                .map(|name| name.expect("name"))
+                .collect();
+            for name in names {
+                db.execute_batch(&format!("DROP TRIGGER {name}"))
+                    .expect("drop");
             }
-        }
-        writer.kill().expect("kill -9");
-        writer.wait().expect("wait");
-        assert!(acknowledged > 0, "round {round}: the writer never wrote");
-        let journal = open(&path);
-        let records = journal.read_after(0).expect("the chain holds");
-        assert!(
-            records.len() as u64 >= acknowledged,
-            "round {round} lost a fact"
-        );
+            // A hash that stands there twice is no harm that the table itself refuses here.
+            db.execute_batch(sql).expect("tamper");
+        }),
+        try_sql: Box::new(move |sql| {
+            let db = Connection::open(&two).expect("open");
+            db.execute_batch(sql).is_ok()
+        }),
+        make_newer: Box::new(move || {
+            let db = Connection::open(&three).expect("open");
+            db.pragma_update(None, "user_version", 99).expect("newer");
+        }),
+        address: path.display().to_string(),
+        folder: Some(folder),
     }
 }
 
-/// The writer that the test above kills; on its own it writes nothing.
-#[test]
-fn writer_process() {
-    use std::io::Write;
-    let Ok(path) = std::env::var("RELATCH_TEST_JOURNAL") else {
-        return;
-    };
-    let mut journal = open(Path::new(&path));
-    let mut out = std::io::stdout();
-    for _ in 0..2000 {
-        let head = journal.head().expect("head");
-        let drafts = (0..=head.seq % 3)
-            .map(|n| draft(&format!("{}-{n}", head.seq)))
-            .collect();
-        let written = journal.append(head.seq, None, drafts).expect("append");
-        let last = written.last().expect("written").seq;
-        writeln!(out, "wrote {last}").expect("stdout");
-        out.flush().expect("flush");
+/// Numbers without a pattern, the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        // Knuth's constants for a linear congruential generator.
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits") % limit
     }
+}
+
+/// What a disk, a copy that was cut short or a hand can do to a file: it is found, or what is
+/// read is exactly what was written. And it stays found.
+fn harmed(rounds: usize, harm: impl Fn(&mut Dice, &mut Vec<u8>)) {
+    let folder = tempfile::tempdir().expect("temp dir");
+    let path = folder.path().join("journal.db");
+    let mut journal = SqliteJournal::open(&path).expect("open");
+    for n in 0..12 {
+        let drafts = (0..9).map(|m| draft(&format!("{n}-{m}"))).collect();
+        journal.append(n * 9, None, drafts).expect("append");
+    }
+    let written = all(&journal).expect("read");
+    drop(journal);
+    let whole = std::fs::read(&path).expect("read");
+    let mut found = 0;
+    for seed in 0..rounds {
+        let mut bytes = whole.clone();
+        harm(&mut Dice(seed as u64), &mut bytes);
+        let harmed = folder.path().join(format!("harmed-{seed}.db"));
+        std::fs::write(&harmed, &bytes).expect("write");
+        let read = || all(&SqliteJournal::open(&harmed)?);
+        match (read(), read()) {
+            (Ok(first), Ok(second)) => {
+                assert!(first == written, "seed {seed}: something else was read");
+                assert!(second == written, "seed {seed}: then something else");
+            }
+            (Err(_), Err(_)) => found += 1,
+            (first, second) => panic!(
+                "seed {seed}: first {:?}, then {:?}",
+                first.map(|records| records.len()),
+                second.map(|records| records.len())
+            ),
+        }
+        for name in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{name}", harmed.display()));
+        }
+    }
+    assert!(found > rounds / 3, "only {found} of {rounds} found");
+}
+
+#[test]
+fn a_file_cut_short_anywhere_is_found() {
+    harmed(150, |dice, bytes| {
+        // An empty file is a new journal: nothing tells it from one.
+        let length = 1 + dice.below(bytes.len() - 1);
+        bytes.truncate(length);
+    });
+}
+
+#[test]
+fn flipped_bits_are_found_or_change_nothing() {
+    harmed(400, |dice, bytes| {
+        for _ in 0..=dice.below(4) {
+            let at = dice.below(bytes.len());
+            bytes[at] ^= 1 << dice.below(8);
+        }
+    });
+}
+
+#[test]
+fn pages_of_noise_are_found_or_change_nothing() {
+    harmed(150, |dice, bytes| {
+        let from = dice.below(bytes.len());
+        let to = (from + 1 + dice.below(4096)).min(bytes.len());
+        for byte in &mut bytes[from..to] {
+            *byte = u8::try_from(dice.below(256)).expect("a byte");
+        }
+    });
+}
+
+#[test]
+fn an_error_says_which_file_and_what_to_do() {
+    let folder = tempfile::tempdir().expect("temp dir");
+    let path = folder.path().join("nowhere").join("journal.db");
+    let error = SqliteJournal::open(&path).expect_err("no folder");
+    let text = error.to_string();
+    assert!(matches!(error, JournalError::Store { .. }));
+    assert!(
+        text.contains("nowhere") && text.contains("check that its folder exists"),
+        "{text}"
+    );
 }

@@ -2,65 +2,148 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use relatch_case::fact::{Fact, Outcome};
-use relatch_case::{JournalError, Lease, State};
+use relatch_case::{JournalError, State};
 use relatch_rotation::Command;
 use relatch_rotation::decide::is_due;
+use serde_json::Value;
 
 use crate::context::Job;
-use crate::look::{self, Seen};
-use crate::{effect, reconcile};
+use crate::failpoint::pass;
+use crate::look::{self, Seen, Watched};
+use crate::tenure::Tenure;
+use crate::{effect, reconcile, undo};
 
 /// What a task brings home.
 pub(crate) enum Brought {
     Recorded,
-    Looked(Seen),
+    /// Looked, and what was looked for is not there yet.
+    Looking(NotYet),
     /// The state moved on while it was on its way; nothing was done.
     Stale,
+}
+
+/// What is missing, in words.
+pub(crate) struct NotYet {
+    pub(crate) detail: String,
+    /// Whether the observation starts anew.
+    pub(crate) anew: bool,
 }
 
 /// Carries one command out, recording before and after.
 pub(crate) async fn carry_out(
     job: &Job,
     command: &Command,
-    lease: &Lease,
-    since: Timestamp,
+    tenure: &Tenure,
+    watched: Watched,
 ) -> Result<Brought, JournalError> {
-    let ledger = &job.ctx.ledger;
-    let (attempt, outcome) = match command {
+    let step = job.step.id.clone();
+    let fact = match command {
         Command::Execute { .. } if job.step.action.only_looks() => {
-            return Ok(Brought::Looked(look::look(job, since).await));
+            return looked(job, tenure, look::look(job, watched).await).await;
         }
-        Command::Reconcile { attempt, .. } => (*attempt, reconcile::reconcile(job, *attempt).await),
+        Command::Undo { because, .. } => {
+            let intent = Fact::UndoIntended {
+                step: step.clone(),
+                because: because.clone(),
+            };
+            if !intend(job, command, tenure, intent).await? {
+                return Ok(Brought::Stale);
+            }
+            let outcome = undo::undo(job).await;
+            pass("undo/done");
+            Fact::UndoEnded { step, outcome }
+        }
+        Command::Reconcile { attempt, .. } => {
+            tenure.assure(&job.ctx.ledger, job.ctx.clock.now())?;
+            let (attempt, outcome) = (*attempt, reconcile::reconcile(job, *attempt).await);
+            pass("reconcile/asked");
+            ended(job, attempt, outcome)
+        }
         Command::Execute { attempt, .. } => match effect::baseline(job, *attempt).await {
-            Err(fault) => (*attempt, Outcome::Failed { fault }),
+            Err(fault) => ended(job, *attempt, Outcome::Failed { fault }),
             Ok(baseline) => {
-                let intent = Fact::StepIntended {
-                    step: job.step.id.clone(),
-                    attempt: *attempt,
-                    baseline: baseline.clone(),
-                };
-                let now = job.ctx.clock.now();
-                let still_due = |state: &State| {
-                    state
-                        .plan
-                        .as_ref()
-                        .is_some_and(|p| Arc::ptr_eq(&p.plan, &job.plan))
-                        && is_due(state, command, now)
-                };
-                if !ledger.record_if(lease, now, vec![intent], still_due)? {
+                if !intend(job, command, tenure, intent(job, *attempt, &baseline)).await? {
                     return Ok(Brought::Stale);
                 }
-                (*attempt, effect::execute(job, *attempt, &baseline).await)
+                let outcome = effect::execute(job, *attempt, &baseline).await;
+                pass("effect/done");
+                ended(job, *attempt, outcome)
             }
         },
     };
-    let fact = Fact::StepEnded {
+    let (lease, now) = (&tenure.lease, job.ctx.clock.now());
+    job.ctx
+        .ledger
+        .commit(lease, now, vec![fact], |_| true)
+        .await?;
+    pass("outcome/recorded");
+    Ok(Brought::Recorded)
+}
+
+/// Records what was seen, unless a person skipped the step while we looked.
+async fn looked(job: &Job, tenure: &Tenure, seen: Seen) -> Result<Brought, JournalError> {
+    let outcome = match seen {
+        Seen::Over(outcome) => outcome,
+        Seen::NotYet(detail) => {
+            return Ok(Brought::Looking(NotYet {
+                detail,
+                anew: false,
+            }));
+        }
+        Seen::Anew(detail) => return Ok(Brought::Looking(NotYet { detail, anew: true })),
+    };
+    let (ledger, step) = (&job.ctx.ledger, job.step.id.clone());
+    let last = |state: &State| state.steps.get(&step).map_or(0, |known| known.attempt);
+    let fact = ended(job, ledger.with(last) + 1, outcome);
+    let open = move |state: &State| !state.is_over(&step);
+    let now = job.ctx.clock.now();
+    pass("look/before");
+    if !ledger.commit(&tenure.lease, now, vec![fact], open).await? {
+        return Ok(Brought::Stale);
+    }
+    pass("look/recorded");
+    Ok(Brought::Recorded)
+}
+
+fn intent(job: &Job, attempt: u32, baseline: &Value) -> Fact {
+    Fact::StepIntended {
+        step: job.step.id.clone(),
+        attempt,
+        baseline: baseline.clone(),
+    }
+}
+
+fn ended(job: &Job, attempt: u32, outcome: Outcome) -> Fact {
+    Fact::StepEnded {
         step: job.step.id.clone(),
         attempt,
         outcome,
+    }
+}
+
+/// Records an intent if the command still is due, and makes sure that the case is still ours;
+/// says whether the effect may follow.
+async fn intend(
+    job: &Job,
+    command: &Command,
+    tenure: &Tenure,
+    intent: Fact,
+) -> Result<bool, JournalError> {
+    let (ledger, now) = (&job.ctx.ledger, job.ctx.clock.now());
+    let (plan, due) = (Arc::clone(&job.plan), command.clone());
+    pass("intent/before");
+    let still_due = move |state: &State| {
+        let in_force = state.plan.as_ref();
+        in_force.is_some_and(|p| Arc::ptr_eq(&p.plan, &plan)) && is_due(state, &due, now)
     };
-    ledger.record_under(lease, job.ctx.clock.now(), vec![fact])?;
-    Ok(Brought::Recorded)
+    if !ledger
+        .commit(&tenure.lease, now, vec![intent], still_due)
+        .await?
+    {
+        return Ok(false);
+    }
+    pass("intent/recorded");
+    tenure.assure(ledger, job.ctx.clock.now())?;
+    Ok(true)
 }

@@ -9,6 +9,7 @@ use relatch_case::{Fault, FaultKind, StepId};
 use relatch_issuers::{Issuer, KeyMaterial};
 use relatch_secret::{Fingerprint, FingerprintKey, Secret};
 
+use crate::tenure::Tenure;
 use crate::vault::half;
 use crate::{Clock, Ledger, Vault, World};
 
@@ -39,6 +40,7 @@ impl std::fmt::Debug for Context {
 #[derive(Clone)]
 pub(crate) struct Job {
     pub(crate) ctx: Context,
+    pub(crate) tenure: Option<Arc<Tenure>>,
     pub(crate) plan: Arc<Plan>,
     pub(crate) step: Step,
     pub(crate) rotation: Rotation,
@@ -54,10 +56,28 @@ impl Job {
         let rotation = plan.rotation(&step.credential)?.clone();
         Some(Self {
             ctx: ctx.clone(),
+            tenure: None,
             plan: Arc::clone(plan),
             step,
             rotation,
         })
+    }
+
+    /// The same, in a run.
+    pub(crate) fn within(mut self, tenure: &Arc<Tenure>) -> Self {
+        self.tenure = Some(Arc::clone(tenure));
+        self
+    }
+
+    /// Makes sure that the lease is still ours, right before something outside is touched after
+    /// others were asked: a process that was stalled in between may wake up in another's tenure.
+    pub(crate) fn assure(&self) -> Result<(), Fault> {
+        let Some(tenure) = &self.tenure else {
+            return Ok(());
+        };
+        tenure
+            .assure(&self.ctx.ledger, self.ctx.clock.now())
+            .map_err(|error| Fault::new(FaultKind::Local, error.to_string()))
     }
 
     pub(crate) fn issuer(&self) -> Result<Arc<dyn Issuer>, Fault> {
@@ -86,10 +106,8 @@ impl Job {
     /// What the slots of a container held when the plan was made.
     pub(crate) fn before(&self, container: &Container, slots: &BTreeMap<Slot, Part>) -> Prints {
         self.plan
-            .baseline
-            .places
-            .iter()
-            .filter(|place| &place.container == container)
+            .baseline_of(container)
+            .into_iter()
             .flat_map(|place| &place.slots)
             .filter(|(slot, _)| slots.contains_key(*slot))
             .map(|(slot, print)| (slot.clone(), print.clone()))
@@ -101,15 +119,16 @@ impl Job {
         &self,
         slots: &BTreeMap<Slot, Part>,
     ) -> Result<BTreeMap<Slot, Secret>, Fault> {
-        let key = self.new_key()?;
-        slots
-            .iter()
-            .map(|(slot, part)| {
-                let value = half(*part, &key)
-                    .ok_or_else(|| Fault::new(FaultKind::Invalid, "the new key has no id"))?;
-                Ok((slot.clone(), value))
-            })
-            .collect()
+        halves(slots, &self.new_key()?)
+    }
+
+    /// The old values for slots, to put them back.
+    pub(crate) fn back(
+        &self,
+        slots: &BTreeMap<Slot, Part>,
+    ) -> Result<BTreeMap<Slot, Secret>, Fault> {
+        let gone = || Fault::new(FaultKind::Local, "the old value is not in custody");
+        halves(slots, &self.old_key()?.ok_or_else(gone)?)
     }
 
     /// Fingerprints of values.
@@ -119,4 +138,19 @@ impl Job {
             .map(|(slot, value)| (slot.clone(), self.ctx.fingerprints.fingerprint(value)))
             .collect()
     }
+}
+
+/// The halves of a key for slots.
+fn halves(
+    slots: &BTreeMap<Slot, Part>,
+    key: &KeyMaterial,
+) -> Result<BTreeMap<Slot, Secret>, Fault> {
+    slots
+        .iter()
+        .map(|(slot, part)| {
+            let value = half(*part, key)
+                .ok_or_else(|| Fault::new(FaultKind::Invalid, "the key has no id"))?;
+            Ok((slot.clone(), value))
+        })
+        .collect()
 }

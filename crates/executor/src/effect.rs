@@ -9,15 +9,21 @@ use relatch_case::plan::Action;
 use relatch_case::{ConsumerId, Fault, FaultKind, KeyId};
 use relatch_issuers::MintRequest;
 use relatch_places::Document;
+use relatch_secret::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 use crate::context::{Job, Prints};
+use crate::failpoint::pass;
+use crate::sweep;
 
 /// How often a place is read back until it shows what was written; stores may answer from a
 /// copy that is a moment old.
 const READ_BACKS: u32 = 8;
+
+/// How often a write gives way to somebody who changes the same container.
+const RACES: u32 = 6;
 
 /// What a mint's intent records, so that a lost answer can be found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,9 +76,16 @@ pub(crate) async fn execute(job: &Job, attempt: u32, baseline: &Value) -> Outcom
         Action::Cut => cut(job).await,
         Action::Disable => disable(job).await,
         Action::Delete => delete(job).await,
-        Action::Check | Action::Adopt { .. } | Action::Observe { .. } | Action::Prove => Err(
-            Fault::new(FaultKind::Invalid, "a step that looks has no effect"),
-        ),
+        Action::Sweep => sweep::sweep(job).await,
+        Action::Check
+        | Action::Adopt { .. }
+        | Action::Settle { .. }
+        | Action::Observe { .. }
+        | Action::Announce { .. }
+        | Action::Prove => Err(Fault::new(
+            FaultKind::Invalid,
+            "a step that looks has no effect",
+        )),
     };
     outcome(done)
 }
@@ -101,6 +114,7 @@ async fn keep(job: &Job, container: &Container, slot: &Slot) -> Result<StepResul
         return Err(gone());
     }
     job.ctx.vault.keep_old(&job.step.credential, value)?;
+    pass("keep/sealed");
     Ok(StepResult {
         fingerprint: Some(fingerprint),
         ..StepResult::default()
@@ -122,6 +136,7 @@ async fn mint(job: &Job, attempt: u32, baseline: &Value) -> Outcome {
         Ok(minted) => minted,
         Err(fault) => return outcome(Err(fault)),
     };
+    pass("mint/answered");
     let sealed = job
         .ctx
         .vault
@@ -133,13 +148,14 @@ async fn mint(job: &Job, attempt: u32, baseline: &Value) -> Outcome {
             Err(_) => Outcome::Unknown { fault },
         };
     }
+    pass("mint/sealed");
     Outcome::Done {
         result: result_of_mint(job, minted.id, &minted.secret),
     }
 }
 
 /// What is recorded of a new key that is in custody.
-pub(crate) fn result_of_mint(job: &Job, id: KeyId, secret: &relatch_secret::Secret) -> StepResult {
+pub(crate) fn result_of_mint(job: &Job, id: KeyId, secret: &Secret) -> StepResult {
     StepResult {
         key: Some(id),
         fingerprint: Some(job.ctx.fingerprints.fingerprint(secret)),
@@ -153,11 +169,14 @@ pub(crate) async fn remove(job: &Job, key: &KeyId) -> Result<(), Fault> {
     let issuer = job.issuer()?;
     let principal = &job.rotation.principal;
     if issuer.sheet().disables {
+        job.assure()?;
         issuer.disable(principal, key).await?;
+        pass("remove/disabled");
         if !issuer.sheet().deletes {
             return Ok(());
         }
     }
+    job.assure()?;
     issuer.delete(principal, key).await
 }
 
@@ -166,19 +185,43 @@ async fn write(
     container: &Container,
     slots: &BTreeMap<Slot, Part>,
 ) -> Result<StepResult, Fault> {
-    let store = job.ctx.world.store(container)?;
     let values = job.after(slots)?;
     let (from, to) = (job.before(container, slots), job.prints(&values));
-    let document = store.read(container).await?;
-    match compare(job, &document, &from, &to) {
-        Stands::New => {}
-        Stands::Old => {
-            store.write(container, &document.version, &values).await?;
-            read_back(job, container, &to).await?;
-        }
-        Stands::Other(what) => return Err(Fault::new(FaultKind::Conflict, what)),
-    }
+    put(job, container, &from, &to, &values).await?;
     Ok(StepResult::default())
+}
+
+/// Puts values where others stand, if nothing else does (law 6). Somebody who changes another
+/// part of the container at the same time is let through first.
+pub(crate) async fn put(
+    job: &Job,
+    container: &Container,
+    from: &Prints,
+    to: &Prints,
+    values: &BTreeMap<Slot, Secret>,
+) -> Result<(), Fault> {
+    let store = job.ctx.world.store(container)?;
+    let mut last = String::new();
+    for race in 0..RACES {
+        let document = store.read(container).await?;
+        match compare(job, &document, from, to) {
+            Stands::New => return Ok(()),
+            Stands::Other(what) => return Err(Fault::new(FaultKind::Conflict, what)),
+            Stands::Old => {
+                job.assure()?;
+                match store.write(container, &document.version, values).await {
+                    Ok(_) => {
+                        pass("write/written");
+                        return read_back(job, container, to).await;
+                    }
+                    Err(fault) if fault.kind == FaultKind::Conflict => last = fault.detail,
+                    Err(fault) => return Err(fault),
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50 << race)).await;
+    }
+    Err(Fault::new(FaultKind::Conflict, last))
 }
 
 /// Reads a container until it shows what was written. It was written: what cannot be seen is
@@ -237,6 +280,7 @@ pub(crate) fn compare(job: &Job, document: &Document, from: &Prints, to: &Prints
 async fn roll(job: &Job, consumer: &ConsumerId) -> Result<StepResult, Fault> {
     let consumer = consumer_of(job, consumer)?;
     job.ctx.world.roller(&consumer)?.roll(&consumer).await?;
+    pass("roll/rolled");
     Ok(StepResult::default())
 }
 
@@ -273,14 +317,7 @@ async fn delete(job: &Job) -> Result<StepResult, Fault> {
 /// The key that may be killed: the old one, and never one that this case minted.
 fn doomed(job: &Job) -> Result<KeyId, Fault> {
     let key = job.rotation.old_key.clone();
-    let ours = job.ctx.ledger.with(|state| {
-        job.plan.steps.iter().any(|step| {
-            matches!(step.action, Action::Mint { .. })
-                && state
-                    .result_of(&step.id)
-                    .is_some_and(|result| result.key.as_ref() == Some(&key))
-        })
-    });
+    let ours = job.ctx.ledger.with(|state| state.minted.contains_key(&key));
     if ours {
         return Err(Fault::new(
             FaultKind::Invalid,

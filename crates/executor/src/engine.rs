@@ -1,6 +1,6 @@
 //! The engine: carries a plan out, one run at a time, under the lease.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use relatch_case::{JournalError, Lease};
 use relatch_rotation::Wait;
@@ -8,11 +8,9 @@ use tokio::sync::{Notify, watch};
 
 use crate::Event;
 use crate::context::Context;
+use crate::failpoint::pass;
 use crate::round::Round;
-
-/// How long a lease lasts without being renewed, in seconds: how long the case stays locked
-/// after a crash on another machine.
-pub(crate) const LEASE_S: u32 = 30;
+use crate::tenure::Tenure;
 
 /// How long to stay when nothing can be done now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,11 +79,13 @@ impl Engine {
         patience: Patience,
         mut stop: watch::Receiver<bool>,
     ) -> Result<Ended, EngineError> {
-        let lease = self.ctx.ledger.acquire(self.ctx.clock.now(), LEASE_S)?;
-        self.hold(Some(lease.clone()));
-        let ended = self.run_under(&lease, patience, &mut stop).await;
+        let tenure = Arc::new(Tenure::begin(&self.ctx.ledger, self.ctx.clock.now())?);
+        pass("lease/taken");
+        self.hold(Some(tenure.lease.clone()));
+        let ended = self.run_under(&tenure, patience, &mut stop).await;
         self.hold(None);
-        let released = self.ctx.ledger.release(&lease);
+        pass("lease/before-release");
+        let released = self.ctx.ledger.release(&tenure.lease);
         let ended = ended?;
         released?;
         Ok(ended)
@@ -110,11 +110,11 @@ impl Engine {
 
     async fn run_under(
         &self,
-        lease: &Lease,
+        tenure: &Arc<Tenure>,
         patience: Patience,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Ended, EngineError> {
-        let mut round = Round::new(self, lease).ok_or(EngineError::NoPlan)?;
+        let mut round = Round::new(self, tenure).ok_or(EngineError::NoPlan)?;
         let ended = round.go(patience, stop).await;
         round.finish(ended).await
     }

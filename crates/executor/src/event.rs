@@ -1,6 +1,6 @@
 //! What the engine tells whoever watches it: terminal, JSON lines, pages.
 
-use relatch_case::StepId;
+use relatch_case::{ConsumerId, StepId};
 use serde::Serialize;
 
 /// One thing that happened. Never holds a value.
@@ -15,6 +15,20 @@ pub enum Event {
         verb: &'static str,
         /// What it is for: the credential's name.
         name: String,
+    },
+    /// Consumers are about to stop working, because their key dies first.
+    Outage {
+        /// The credential's name.
+        name: String,
+        /// Which consumers.
+        consumers: Vec<ConsumerId>,
+    },
+    /// A step of a wave that failed is being undone.
+    Undoing {
+        /// Which.
+        step: StepId,
+        /// What failed.
+        because: String,
     },
     /// What became of an interrupted step is being found out.
     Reconciling {

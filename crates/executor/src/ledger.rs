@@ -4,61 +4,92 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use relatch_case::{Draft, Fact, Journal, JournalError, Lease, Record, State};
+use relatch_rotation::Touched;
+use tokio::sync::oneshot;
 
-use crate::process;
+use crate::{disk, process};
 
 /// How often an append is tried again on a journal that others write to as well.
 const TRIES: usize = 16;
 
 /// A journal and its fold, kept in step. Every write goes through here.
+///
+/// Two locks, always taken in this order: the journal's, held while it writes to disk, and the
+/// state's, held for moments only. Only who holds the journal's advances the state.
 pub struct Ledger {
     by: String,
-    inner: Mutex<Inner>,
+    journal: Mutex<Box<dyn Journal>>,
+    known: Mutex<Known>,
+    /// Facts of steps that wait to be written together.
+    queue: Mutex<Vec<Pending>>,
+    turn: tokio::sync::Mutex<()>,
 }
 
-struct Inner {
-    journal: Box<dyn Journal>,
+struct Known {
     state: State,
+    /// What facts have changed since somebody asked; `None` while nobody does.
+    touched: Option<Vec<Touched>>,
+}
+
+/// Facts that are to be recorded under a lease if the state allows it.
+struct Pending {
+    lease: Lease,
+    drafts: Vec<Draft>,
+    holds: Box<dyn Fn(&State) -> bool + Send>,
+    done: oneshot::Sender<Result<bool, JournalError>>,
 }
 
 impl Ledger {
     /// Reads the journal, checking its chain. `by` is who will have recorded what is appended.
     pub fn open(journal: Box<dyn Journal>, by: impl Into<String>) -> Result<Self, JournalError> {
-        let state = State::fold(&journal.read_after(0)?);
+        let mut state = State::default();
+        journal.for_each_after(0, &mut |record| state.apply(record))?;
         Ok(Self {
             by: by.into(),
-            inner: Mutex::new(Inner { journal, state }),
+            journal: Mutex::new(journal),
+            known: Mutex::new(Known {
+                state,
+                touched: None,
+            }),
+            queue: Mutex::new(Vec::new()),
+            turn: tokio::sync::Mutex::new(()),
         })
     }
 
     /// Looks at the state.
     pub fn with<T>(&self, look: impl FnOnce(&State) -> T) -> T {
-        look(&self.lock().state)
+        look(&lock(&self.known).state)
     }
 
     /// Reads what others recorded meanwhile.
     pub fn catch_up(&self) -> Result<(), JournalError> {
-        self.lock().catch_up()
+        self.read_on(&**lock(&self.journal))
     }
 
-    /// Every fact, chain checked.
+    /// What facts have changed since this was last asked; the first time, nothing.
+    pub(crate) fn touched(&self) -> Vec<Touched> {
+        lock(&self.known)
+            .touched
+            .replace(Vec::new())
+            .unwrap_or_default()
+    }
+
+    /// Every fact, chain checked. Holds them all at once; see [`Ledger::for_each`].
     pub fn records(&self) -> Result<Vec<Record>, JournalError> {
-        self.lock().journal.read_after(0)
+        let mut records = Vec::new();
+        self.for_each(&mut |record| records.push(record.clone()))?;
+        Ok(records)
+    }
+
+    /// Gives every fact to `each`, in order, chain checked.
+    pub fn for_each(&self, each: &mut dyn FnMut(&Record)) -> Result<(), JournalError> {
+        lock(&self.journal).for_each_after(0, each)
     }
 
     /// Records facts, whatever else was recorded meanwhile.
     pub fn record(&self, at: Timestamp, facts: Vec<Fact>) -> Result<(), JournalError> {
-        self.append(None, at, facts)
-    }
-
-    /// Records facts under a lease, whatever else was recorded meanwhile.
-    pub fn record_under(
-        &self,
-        lease: &Lease,
-        at: Timestamp,
-        facts: Vec<Fact>,
-    ) -> Result<(), JournalError> {
-        self.append(Some(lease), at, facts)
+        self.append(None, &drafts(&self.by, at, facts), &|_| true)?;
+        Ok(())
     }
 
     /// Records facts under a lease only if `holds` of the state on which they are appended;
@@ -70,88 +101,137 @@ impl Ledger {
         facts: Vec<Fact>,
         holds: impl Fn(&State) -> bool,
     ) -> Result<bool, JournalError> {
-        let mut inner = self.lock();
-        for _ in 0..TRIES {
-            if !holds(&inner.state) {
-                return Ok(false);
-            }
-            match inner.append(Some(lease), drafts(&self.by, at, &facts)) {
-                Err(JournalError::Moved { .. }) => inner.catch_up()?,
-                other => return other.map(|()| true),
-            }
+        self.append(Some(lease), &drafts(&self.by, at, facts), &holds)
+    }
+
+    /// As [`Ledger::record_if`], together with what other steps have to record at the same
+    /// time: one write to disk for all of them. None of them may depend on another.
+    pub(crate) async fn commit(
+        &self,
+        lease: &Lease,
+        at: Timestamp,
+        facts: Vec<Fact>,
+        holds: impl Fn(&State) -> bool + Send + 'static,
+    ) -> Result<bool, JournalError> {
+        let (done, mut answer) = oneshot::channel();
+        lock(&self.queue).push(Pending {
+            lease: lease.clone(),
+            drafts: drafts(&self.by, at, facts),
+            holds: Box::new(holds),
+            done,
+        });
+        // Who comes to its turn first writes for everybody who waits.
+        let turn = self.turn.lock().await;
+        if let Ok(answer) = answer.try_recv() {
+            return answer;
         }
-        Ok(false)
+        disk::wait_for(|| self.write_queue());
+        drop(turn);
+        answer.await.unwrap_or(Ok(false))
+    }
+
+    fn write_queue(&self) {
+        let queue = std::mem::take(&mut *lock(&self.queue));
+        if queue.len() > 1 && self.write_together(&queue).is_ok_and(|written| written) {
+            for pending in queue {
+                let _ = pending.done.send(Ok(true));
+            }
+            return;
+        }
+        for pending in queue {
+            let answer = self.append(Some(&pending.lease), &pending.drafts, &pending.holds);
+            let _ = pending.done.send(answer);
+        }
+    }
+
+    /// Writes all of it or nothing.
+    fn write_together(&self, queue: &[Pending]) -> Result<bool, JournalError> {
+        let lease = &queue[0].lease;
+        let drafts: Vec<Draft> = queue.iter().flat_map(|p| p.drafts.clone()).collect();
+        let same = queue.iter().all(|pending| &pending.lease == lease);
+        let all = |state: &State| queue.iter().all(|pending| (pending.holds)(state));
+        Ok(same && self.append(Some(lease), &drafts, &all)?)
     }
 
     /// Takes the lease (law 9); at once if its holder was a process of this machine that
     /// runs no more.
     pub fn acquire(&self, now: Timestamp, ttl_s: u32) -> Result<Lease, JournalError> {
         let me = process::holder(&self.by);
-        let journal = &mut self.lock().journal;
-        match journal.acquire(&me, now, ttl_s) {
+        let mut journal = lock(&self.journal);
+        let mut lease = match journal.acquire(&me, now, ttl_s) {
             // For one who is gone the time is up. Who else takes it over first has it until
             // later than this, and is respected.
             Err(JournalError::Held { holder, until }) if process::is_gone(&holder) => {
                 let lease = journal.acquire(&me, until, ttl_s)?;
                 journal.renew(&lease, now, ttl_s)?;
-                Ok(lease)
+                lease
             }
-            other => other,
-        }
+            other => other?,
+        };
+        // Who is gone is not stalled, and does nothing any more.
+        lease.lapsed = lease.lapsed.filter(|holder| !process::is_gone(holder));
+        Ok(lease)
     }
 
     /// Extends the lease.
     pub fn renew(&self, lease: &Lease, now: Timestamp, ttl_s: u32) -> Result<(), JournalError> {
-        self.lock().journal.renew(lease, now, ttl_s)
+        lock(&self.journal).renew(lease, now, ttl_s)
     }
 
     /// Gives the lease back.
     pub fn release(&self, lease: &Lease) -> Result<(), JournalError> {
-        self.lock().journal.release(lease)
+        lock(&self.journal).release(lease)
     }
 
     fn append(
         &self,
         lease: Option<&Lease>,
-        at: Timestamp,
-        facts: Vec<Fact>,
-    ) -> Result<(), JournalError> {
-        let mut inner = self.lock();
+        drafts: &[Draft],
+        holds: &dyn Fn(&State) -> bool,
+    ) -> Result<bool, JournalError> {
+        let mut journal = lock(&self.journal);
         let mut tries = 1;
         loop {
-            match inner.append(lease, drafts(&self.by, at, &facts)) {
+            let (allowed, expected) = self.with(|state| (holds(state), state.head.seq));
+            if !allowed {
+                return Ok(false);
+            }
+            match journal.append(expected, lease, drafts.to_vec()) {
                 Err(JournalError::Moved { .. }) if tries < TRIES => {
                     tries += 1;
-                    inner.catch_up()?;
+                    self.read_on(&**journal)?;
                 }
-                other => return other,
+                Err(error) => return Err(error),
+                Ok(records) => {
+                    let mut known = lock(&self.known);
+                    for record in &records {
+                        known.take_in(record);
+                    }
+                    return Ok(true);
+                }
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        // A panic while the lock was held leaves journal and state in step: the state is
-        // only advanced by what the journal has already taken.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    fn read_on(&self, journal: &dyn Journal) -> Result<(), JournalError> {
+        let seen = self.with(|state| state.head.seq);
+        journal.for_each_after(seen, &mut |record| lock(&self.known).take_in(record))
     }
 }
 
-impl Inner {
-    fn append(&mut self, lease: Option<&Lease>, drafts: Vec<Draft>) -> Result<(), JournalError> {
-        let records = self.journal.append(self.state.head.seq, lease, drafts)?;
-        for record in &records {
-            self.state.apply(record);
+impl Known {
+    fn take_in(&mut self, record: &Record) {
+        self.state.apply(record);
+        if let Some(touched) = &mut self.touched {
+            touched.extend(Touched::by(&record.fact));
         }
-        Ok(())
     }
+}
 
-    fn catch_up(&mut self) -> Result<(), JournalError> {
-        let records = self.journal.read_after(self.state.head.seq)?;
-        for record in &records {
-            self.state.apply(record);
-        }
-        Ok(())
-    }
+/// A panic while a lock was held leaves journal and state in step: the state is only advanced
+/// by what the journal has already taken.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Ledger {
@@ -160,13 +240,13 @@ impl std::fmt::Debug for Ledger {
     }
 }
 
-fn drafts(by: &str, at: Timestamp, facts: &[Fact]) -> Vec<Draft> {
+fn drafts(by: &str, at: Timestamp, facts: Vec<Fact>) -> Vec<Draft> {
     facts
-        .iter()
+        .into_iter()
         .map(|fact| Draft {
             at,
             by: by.to_string(),
-            fact: fact.clone(),
+            fact,
         })
         .collect()
 }

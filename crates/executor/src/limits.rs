@@ -3,17 +3,36 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::clock::Clock;
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
 use relatch_case::Policy;
 use relatch_case::plan::{Action, Plan, Step};
+use tokio::time::Instant;
+
+/// How often the pause after being throttled is doubled at most.
+const MOST_DOUBLINGS: u32 = 5;
 
 /// Lanes by name: each has its own rate and its own number of places.
 pub(crate) struct Limits {
     concurrency: usize,
     quota: Quota,
-    busy: BTreeMap<String, usize>,
-    rates: BTreeMap<String, Arc<DefaultDirectRateLimiter>>,
+    backoff: Duration,
+    lanes: BTreeMap<String, Lane>,
+}
+
+/// One lane.
+struct Lane {
+    busy: usize,
+    rate: Rate,
+    /// Throttled so often in a row.
+    throttled: u32,
+    /// Nobody enters before.
+    closed_until: Option<Instant>,
 }
 
 impl Limits {
@@ -22,31 +41,99 @@ impl Limits {
         Self {
             concurrency: policy.concurrency.max(1) as usize,
             quota: Quota::per_minute(per_minute),
-            busy: BTreeMap::new(),
-            rates: BTreeMap::new(),
+            backoff: Duration::from_secs(u64::from(policy.backoff_s.max(1))),
+            lanes: BTreeMap::new(),
         }
+    }
+
+    /// Whether a lane takes nobody now: full, or closed for a while.
+    pub(crate) fn is_closed(&self, lane: &str) -> bool {
+        self.lanes
+            .get(lane)
+            .is_some_and(|lane| lane.busy >= self.concurrency || lane.opens_later())
     }
 
     /// Takes a place in a lane, if there is one.
-    pub(crate) fn enter(&mut self, lane: &str) -> Option<Arc<DefaultDirectRateLimiter>> {
-        let busy = self.busy.entry(lane.to_string()).or_insert(0);
-        if *busy >= self.concurrency {
+    pub(crate) fn enter(&mut self, name: &str) -> Option<Rate> {
+        if self.is_closed(name) {
             return None;
         }
-        *busy += 1;
         let quota = self.quota;
-        let rate = self
-            .rates
-            .entry(lane.to_string())
-            .or_insert_with(|| Arc::new(RateLimiter::direct(quota)));
-        Some(Arc::clone(rate))
+        let lane = self.lanes.entry(name.to_string()).or_insert_with(|| Lane {
+            busy: 0,
+            rate: Rate::new(quota),
+            throttled: 0,
+            closed_until: None,
+        });
+        lane.busy += 1;
+        Some(lane.rate.clone())
     }
 
-    /// Gives the place back.
-    pub(crate) fn leave(&mut self, lane: &str) {
-        if let Some(busy) = self.busy.get_mut(lane) {
-            *busy = busy.saturating_sub(1);
+    /// Gives the place back. Who was asked to slow down closes the lane for a while, longer
+    /// each time in a row.
+    pub(crate) fn leave(&mut self, name: &str, throttled: bool) {
+        let backoff = self.backoff;
+        let Some(lane) = self.lanes.get_mut(name) else {
+            return;
+        };
+        lane.busy = lane.busy.saturating_sub(1);
+        if !throttled {
+            lane.throttled = 0;
+        } else if !lane.opens_later() {
+            lane.closed_until = Some(Instant::now() + backoff * (1 << lane.throttled));
+            lane.throttled = (lane.throttled + 1).min(MOST_DOUBLINGS);
         }
+    }
+
+    /// When the next closed lane opens.
+    pub(crate) fn opens_at(&self) -> Option<Instant> {
+        self.lanes
+            .values()
+            .filter(|lane| lane.opens_later())
+            .filter_map(|lane| lane.closed_until)
+            .min()
+    }
+}
+
+impl Lane {
+    fn opens_later(&self) -> bool {
+        self.closed_until.is_some_and(|at| at > Instant::now())
+    }
+}
+
+/// A rate, by the runtime's own time.
+#[derive(Clone)]
+pub(crate) struct Rate {
+    limiter: Arc<RateLimiter<NotKeyed, InMemoryState, Monotonic, NoOpMiddleware<Nanos>>>,
+    clock: Monotonic,
+}
+
+impl Rate {
+    fn new(quota: Quota) -> Self {
+        let clock = Monotonic(Instant::now());
+        Self {
+            limiter: Arc::new(RateLimiter::direct_with_clock(quota, clock.clone())),
+            clock,
+        }
+    }
+
+    /// Waits for one's turn.
+    pub(crate) async fn turn(&self) {
+        while let Err(later) = self.limiter.check() {
+            tokio::time::sleep(later.wait_time_from(self.clock.now())).await;
+        }
+    }
+}
+
+/// The runtime's time since a start; it stands still where a test holds it.
+#[derive(Debug, Clone)]
+struct Monotonic(Instant);
+
+impl Clock for Monotonic {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        self.0.elapsed().into()
     }
 }
 

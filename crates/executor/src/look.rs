@@ -11,6 +11,7 @@ use relatch_case::{ConsumerId, Fault, FaultKind};
 
 use crate::context::Job;
 use crate::effect::consumer_of;
+use crate::old_key::{self, Used};
 
 /// Longest that a new key may take to be accepted before a person is asked, in seconds; the
 /// slowest cache that was measured holds a key's state for 60 s.
@@ -26,23 +27,69 @@ pub(crate) enum Seen {
     Anew(String),
 }
 
-/// Looks. `since` is when this observation started.
-pub(crate) async fn look(job: &Job, since: Timestamp) -> Seen {
+/// Since when something is looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watched {
+    /// The first look of this run.
+    pub(crate) first: Timestamp,
+    /// When what was seen last broke the observation, else the first look.
+    pub(crate) since: Timestamp,
+}
+
+/// Looks.
+pub(crate) async fn look(job: &Job, watched: Watched) -> Seen {
+    let since = watched.since;
     let seen = match &job.step.action {
         Action::Check => check(job, since).await,
         Action::Adopt { consumer, slots } => adopt(job, consumer, slots).await,
+        Action::Settle { consumers } => settle(job, consumers, since).await,
         Action::Observe { quiet } => observe(job, *quiet, since).await,
+        Action::Announce { consumers } => Ok(announced(consumers)),
         Action::Prove => prove(job).await,
         _ => Err(Fault::new(FaultKind::Invalid, "this step does not look")),
     };
-    seen.unwrap_or_else(|fault| {
-        let observing = matches!(job.step.action, Action::Observe { .. });
+    let seen = seen.unwrap_or_else(|fault| {
+        let watching = matches!(
+            job.step.action,
+            Action::Observe { .. } | Action::Settle { .. }
+        );
         match fault.kind {
             FaultKind::Local | FaultKind::Invalid => Seen::Over(Outcome::Failed { fault }),
             // What could not be seen was not seen to be well.
-            kind if observing && kind != FaultKind::Throttled => Seen::Anew(fault.detail),
+            kind if watching && kind != FaultKind::Throttled => Seen::Anew(fault.detail),
             _ => Seen::NotYet(fault.detail),
         }
+    });
+    out_of_patience(job, watched, seen)
+}
+
+/// A consumer that does not get well in time fails its wave.
+fn out_of_patience(job: &Job, watched: Watched, seen: Seen) -> Seen {
+    let policy = &job.plan.policy;
+    let patience = match &job.step.action {
+        Action::Adopt { .. } => policy.adopt_s,
+        Action::Settle { .. } => policy.adopt_s.saturating_add(policy.settle_s),
+        _ => return seen,
+    };
+    let detail = match &seen {
+        Seen::NotYet(detail) | Seen::Anew(detail) => detail,
+        Seen::Over(_) => return seen,
+    };
+    let waited = job.ctx.clock.now().duration_since(watched.first);
+    if waited.as_secs() < i64::from(patience) {
+        return seen;
+    }
+    Seen::Over(Outcome::Failed {
+        fault: Fault::new(FaultKind::Unwell, detail),
+    })
+}
+
+/// The outage was announced when this step was begun.
+fn announced(consumers: &[ConsumerId]) -> Seen {
+    let names: Vec<&str> = consumers.iter().map(ConsumerId::as_str).collect();
+    done(StepResult {
+        note: Some(format!("outage announced: {}", names.join(", "))),
+        ..StepResult::default()
     })
 }
 
@@ -126,48 +173,55 @@ fn shows(
 }
 
 /// The observation window before the old key is switched off: consumers stay well, and where
-/// that can be told, nobody uses the old key. What breaks it starts it anew.
+/// that can be told, nobody of ours uses the old key. What breaks it starts it anew; the thief
+/// ends it.
 async fn observe(job: &Job, quiet: bool, since: Timestamp) -> Result<Seen, Fault> {
-    let window = SignedDuration::from_secs(i64::from(job.plan.policy.observe_s));
     if let Some(ill) = first_ill(job).await? {
         return Ok(Seen::Anew(ill));
     }
-    let mut note = "consumers stayed well".to_string();
-    if quiet {
-        match old_key_quiet(job, since).await? {
-            Ok(words) => note = format!("{note}; {words}"),
-            Err(used) => return Ok(Seen::Anew(used)),
-        }
+    let used = old_key::used_since(job, quiet, since).await?;
+    match &used {
+        Used::ByThief(words) => return Ok(observed(words.clone())),
+        Used::ByOthers(words) if quiet => return Ok(Seen::Anew(words.clone())),
+        Used::ByOthers(_) | Used::NotSeen(_) => {}
     }
+    let window = SignedDuration::from_secs(i64::from(job.plan.policy.observe_s));
     let until = since.checked_add(window).unwrap_or(Timestamp::MAX);
     if job.ctx.clock.now() < until {
         return Ok(Seen::NotYet(format!("observing until {until:.0}")));
     }
-    Ok(done(StepResult {
-        note: Some(note),
+    // Late, and only once: logs allow few questions.
+    match old_key::logged_since(job, since).await? {
+        Some(Used::ByThief(words)) => Ok(observed(words)),
+        Some(Used::ByOthers(words)) if quiet => Ok(Seen::Anew(words)),
+        Some(Used::ByOthers(words) | Used::NotSeen(words)) => Ok(observed(words)),
+        None => Ok(observed(used.words())),
+    }
+}
+
+fn observed(words: String) -> Seen {
+    done(StepResult {
+        note: Some(format!("consumers stayed well; {words}")),
         ..StepResult::default()
-    }))
+    })
 }
 
 /// The first consumer of this credential that is not well, in words.
 async fn first_ill(job: &Job) -> Result<Option<String>, Fault> {
-    for step in job
-        .plan
-        .steps
-        .iter()
-        .filter(|step| step.credential == job.step.credential)
-    {
-        let Action::Adopt { consumer: id, .. } = &step.action else {
-            continue;
-        };
-        if job
-            .ctx
-            .ledger
-            .with(|state| state.result_of(&step.id).is_none())
-        {
-            // A person skipped it, by name.
-            continue;
-        }
+    let adopted: Vec<ConsumerId> = job.ctx.ledger.with(|state| {
+        job.plan
+            .steps_of(&job.step.credential)
+            .filter(|step| matches!(step.action, Action::Adopt { .. }))
+            // What has no result a person skipped, by name.
+            .filter(|step| state.result_of(&step.id).is_some())
+            .filter_map(|step| step.action.consumer().cloned())
+            .collect()
+    });
+    ill_of(job, &adopted).await
+}
+
+async fn ill_of(job: &Job, consumers: &[ConsumerId]) -> Result<Option<String>, Fault> {
+    for id in consumers {
         let consumer = consumer_of(job, id)?;
         let health = job.ctx.world.roller(&consumer)?.health(&consumer).await?;
         if !health.well {
@@ -177,29 +231,66 @@ async fn first_ill(job: &Job) -> Result<Option<String>, Fault> {
     Ok(None)
 }
 
-/// `Ok` with what the issuer says when the old key was not used since the window began; `Err`
-/// with the use when it was.
-async fn old_key_quiet(job: &Job, since: Timestamp) -> Result<Result<String, String>, Fault> {
-    let issuer = job.issuer()?;
-    if !issuer.sheet().last_used {
-        return Ok(Ok(
-            "the issuer does not tell when a key was last used".to_string()
-        ));
+/// A wave before the next: its consumers stay well for the whole window. What the issuer says
+/// of the use of both keys is kept as evidence; issuers tell it late, some by hours.
+async fn settle(job: &Job, consumers: &[ConsumerId], since: Timestamp) -> Result<Seen, Fault> {
+    let seen_well: Vec<ConsumerId> = job.ctx.ledger.with(|state| {
+        let adopted = |id: &&ConsumerId| {
+            job.plan
+                .steps_of(&job.step.credential)
+                .filter(|step| matches!(step.action, Action::Adopt { .. }))
+                .any(|step| {
+                    step.action.consumer() == Some(*id) && state.result_of(&step.id).is_some()
+                })
+        };
+        consumers.iter().filter(adopted).cloned().collect()
+    });
+    if let Some(ill) = ill_of(job, &seen_well).await? {
+        return Ok(Seen::Anew(ill));
     }
-    let used = issuer
-        .last_used(&job.rotation.principal, &job.rotation.old_key)
-        .await?;
-    // Issuers round the time of last use, to the second at best.
-    let grace = since
-        .checked_add(SignedDuration::from_secs(1))
-        .unwrap_or(since);
-    Ok(match used {
-        Some(at) if at > grace => Err(format!(
-            "the old key was used at {at:.0}: an unknown consumer? the window starts anew"
-        )),
-        Some(at) => Ok(format!("the old key was last used at {at:.0}")),
-        None => Ok("the issuer knows no use of the old key".to_string()),
-    })
+    let window = SignedDuration::from_secs(i64::from(job.plan.policy.settle_s));
+    let until = since.checked_add(window).unwrap_or(Timestamp::MAX);
+    if job.ctx.clock.now() < until {
+        return Ok(Seen::NotYet(format!("watching the wave until {until:.0}")));
+    }
+    let mut note = format!("{} stayed well", words_for(seen_well.len()));
+    if let Some(words) = uses(job).await {
+        note = format!("{note}; {words}");
+    }
+    Ok(done(StepResult {
+        note: Some(note),
+        ..StepResult::default()
+    }))
+}
+
+fn words_for(consumers: usize) -> String {
+    match consumers {
+        1 => "1 consumer".to_string(),
+        n => format!("{n} consumers"),
+    }
+}
+
+/// When the issuer saw the new and the old key used, where it tells.
+async fn uses(job: &Job) -> Option<String> {
+    let issuer = job.issuer().ok()?;
+    if !issuer.sheet().last_used {
+        return None;
+    }
+    let principal = &job.rotation.principal;
+    let new = job.new_key().ok()?.id?;
+    let new = issuer.last_used(principal, &new).await.ok()?;
+    let old = issuer
+        .last_used(principal, &job.rotation.old_key)
+        .await
+        .ok()?;
+    let at = |used: Option<Timestamp>| {
+        used.map_or_else(|| "not yet seen".to_string(), |at| format!("{at:.0}"))
+    };
+    Some(format!(
+        "by the issuer, last use of the new key: {}, of the old one: {}",
+        at(new),
+        at(old)
+    ))
 }
 
 /// Sees the old key dead. Only a definite answer with a working control counts; a value that

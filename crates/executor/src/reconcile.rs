@@ -10,10 +10,11 @@ use relatch_case::model::{Container, IssuedKey, Part, Sheet, Slot};
 use relatch_case::plan::Action;
 use relatch_case::{Fault, FaultKind, KeyId};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::context::Job;
 use crate::effect::{self, MintBaseline, Stands};
+use crate::failpoint::pass;
 
 /// How far an issuer's clock may be behind ours when it says when a key was made.
 const CLOCK_SKEW_S: i64 = 300;
@@ -51,12 +52,11 @@ async fn mint(
     baseline: &Value,
     intended_at: jiff::Timestamp,
 ) -> Result<Outcome, Fault> {
-    if let Some((id, secret)) = job.ctx.vault.new_key(&job.step.credential, attempt)? {
-        return Ok(Outcome::Done {
-            result: effect::result_of_mint(job, id, &secret),
-        });
-    }
     let issuer = job.issuer()?;
+    let lag = issuer.sheet().propagation_s.min(LIST_LAG_S);
+    if let Some(outcome) = held(job, attempt, intended_at, lag).await? {
+        return Ok(outcome);
+    }
     if !issuer.sheet().lists {
         return Ok(Outcome::Stuck {
             because: "the answer to the mint was lost and this issuer lists no keys: look for \
@@ -65,17 +65,17 @@ async fn mint(
         });
     }
     let baseline: MintBaseline = effect::from_value(baseline)?;
-    settle(
-        job,
-        intended_at,
-        issuer.sheet().propagation_s.min(LIST_LAG_S),
-    )
-    .await;
+    settle(job, intended_at, lag).await;
+    // A process that was stalled may have sealed its key meanwhile.
+    if let Some(outcome) = held(job, attempt, intended_at, lag).await? {
+        return Ok(outcome);
+    }
     let listed = issuer.list(&job.rotation.principal).await?;
     match orphans(job, &baseline, listed, issuer.sheet(), intended_at) {
         Ok(orphans) => {
             for orphan in &orphans {
                 effect::remove(job, orphan).await?;
+                pass("orphan/removed");
             }
             Ok(Outcome::NotDone {
                 how: words(&orphans),
@@ -85,9 +85,46 @@ async fn mint(
     }
 }
 
+/// The key of this try that custody holds, if it holds one and the issuer has it: an earlier
+/// reconciliation may have removed it while a stalled process still sealed it.
+async fn held(
+    job: &Job,
+    attempt: u32,
+    since: jiff::Timestamp,
+    lag: u32,
+) -> Result<Option<Outcome>, Fault> {
+    let credential = &job.step.credential;
+    let Some((id, secret)) = job.ctx.vault.new_key(credential, attempt)? else {
+        return Ok(None);
+    };
+    let issuer = job.issuer()?;
+    let alive = async || -> Result<bool, Fault> {
+        let keys = issuer.list(&job.rotation.principal).await?;
+        Ok(keys.iter().any(|key| key.id == id && key.active))
+    };
+    let mut known = !issuer.sheet().lists || alive().await?;
+    if !known {
+        settle(job, since, lag).await;
+        known = alive().await?;
+    }
+    if known {
+        return Ok(Some(Outcome::Done {
+            result: effect::result_of_mint(job, id, &secret),
+        }));
+    }
+    effect::remove(job, &id).await?;
+    job.ctx.vault.discard_new(credential, attempt)?;
+    Ok(Some(Outcome::NotDone {
+        how: format!("key {id} was sealed, and its issuer no longer has it"),
+    }))
+}
+
 /// Waits until what was done at `since` shows in the issuer's list everywhere: an absent key
-/// proves nothing before.
+/// proves nothing before, nor while a stalled process may still have a request under way.
 async fn settle(job: &Job, since: jiff::Timestamp, propagation_s: u32) {
+    if let Some(until) = job.tenure.as_ref().and_then(|tenure| tenure.haunted_until) {
+        tokio::time::sleep_until(until).await;
+    }
     let visible = since
         .checked_add(SignedDuration::from_secs(i64::from(propagation_s)))
         .unwrap_or(jiff::Timestamp::MAX);
@@ -106,11 +143,12 @@ fn orphans(
     sheet: &Sheet,
     intended_at: jiff::Timestamp,
 ) -> Result<Vec<KeyId>, String> {
-    let known = minted_by_us(job);
-    let fresh: Vec<IssuedKey> = listed
-        .into_iter()
-        .filter(|key| !baseline.keys.contains(&key.id) && !known.contains(&key.id))
-        .collect();
+    let fresh = job.ctx.ledger.with(|state| {
+        listed
+            .into_iter()
+            .filter(|key| !baseline.keys.contains(&key.id) && !state.minted.contains_key(&key.id))
+            .collect::<Vec<IssuedKey>>()
+    });
     if sheet.named {
         let ours = |key: &IssuedKey| key.name.as_deref() == Some(baseline.name.as_str());
         return Ok(fresh.into_iter().filter(ours).map(|key| key.id).collect());
@@ -139,18 +177,6 @@ fn orphans(
     }
 }
 
-/// Keys that other steps of this case are known to have made.
-fn minted_by_us(job: &Job) -> BTreeSet<KeyId> {
-    job.ctx.ledger.with(|state| {
-        job.plan
-            .steps
-            .iter()
-            .filter(|step| matches!(step.action, Action::Mint { .. }))
-            .filter_map(|step| state.result_of(&step.id)?.key.clone())
-            .collect()
-    })
-}
-
 fn words(orphans: &[KeyId]) -> String {
     if orphans.is_empty() {
         return "the issuer lists no new key".to_string();
@@ -168,7 +194,12 @@ async fn write(
     slots: &BTreeMap<Slot, Part>,
 ) -> Result<Outcome, Fault> {
     let (from, to) = (job.before(container, slots), job.prints(&job.after(slots)?));
-    let document = job.ctx.world.store(container)?.read(container).await?;
+    let document = match job.ctx.world.store(container)?.read(container).await {
+        Ok(document) => document,
+        // A definite answer: there is nothing to find out any more.
+        Err(fault) if fault.kind == FaultKind::NotFound => return Ok(Outcome::Failed { fault }),
+        Err(fault) => return Err(fault),
+    };
     Ok(match effect::compare(job, &document, &from, &to) {
         Stands::New => Outcome::Done {
             result: StepResult::default(),

@@ -1,28 +1,30 @@
-//! One run's loop: decide, start what may be started, take in what ended.
+//! One run's loop: see what changed, start what may be started, take in what ended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use relatch_case::fact::{Fact, Outcome};
-use relatch_case::plan::Plan;
+use relatch_case::plan::{Action, Plan};
 use relatch_case::state::StepStatus;
-use relatch_case::{JournalError, Lease, State, StepId};
+use relatch_case::{FaultKind, JournalError, State, StepId};
 use relatch_rotation::decide::resources;
-use relatch_rotation::{Command, Decision, Wait, Waiting, decide};
+use relatch_rotation::{Agenda, Command, Wait, Waiting};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::Event;
-use crate::carry_out::{Brought, carry_out};
+use crate::carry_out::{Brought, NotYet, carry_out};
 use crate::context::{Context, Job};
-use crate::engine::{Ended, Engine, EngineError, LEASE_S, Patience};
-use crate::limits::{Limits, lane};
-use crate::look::Seen;
+use crate::engine::{Ended, Engine, EngineError, Patience};
+use crate::limits::{Limits, Rate};
+use crate::look::Watched;
+use crate::queue::Queue;
+use crate::tenure::{RENEWAL, Tenure};
 
-/// How often it is renewed.
-const RENEWAL: Duration = Duration::from_secs(10);
+/// Longest between two looks at what others have recorded: a person's pause or skip.
+const OTHERS: Duration = Duration::from_millis(500);
 
 /// A step that is under way.
 struct Running {
@@ -32,8 +34,7 @@ struct Running {
 
 /// What is remembered between looks.
 struct Looking {
-    since: Timestamp,
-    again: Timestamp,
+    watched: Watched,
     said: String,
 }
 
@@ -42,28 +43,40 @@ type Finished = (StepId, Result<Brought, JournalError>);
 /// One run.
 pub(crate) struct Round<'a> {
     engine: &'a Engine,
-    lease: &'a Lease,
-    plan: Arc<Plan>,
-    limits: Option<Limits>,
+    tenure: &'a Arc<Tenure>,
+    agenda: Agenda,
+    queue: Queue,
+    limits: Limits,
     running: BTreeMap<StepId, Running>,
+    held: BTreeSet<String>,
     looking: BTreeMap<StepId, Looking>,
     tasks: JoinSet<Finished>,
+    caught_up: Instant,
 }
 
 impl<'a> Round<'a> {
     /// A run of the plan in force; `None` when there is none.
-    pub(crate) fn new(engine: &'a Engine, lease: &'a Lease) -> Option<Self> {
-        let ledger = &engine.context().ledger;
-        let plan = ledger.with(|state| state.plan.as_ref().map(|plan| Arc::clone(&plan.plan)))?;
-        Some(Self {
+    pub(crate) fn new(engine: &'a Engine, tenure: &'a Arc<Tenure>) -> Option<Self> {
+        let ctx = engine.context();
+        ctx.ledger.touched();
+        let agenda = ctx
+            .ledger
+            .with(|state| Agenda::new(state, ctx.clock.now()))?;
+        let limits = Limits::new(&agenda.plan().policy);
+        let mut round = Self {
             engine,
-            lease,
-            plan,
-            limits: None,
+            tenure,
+            agenda,
+            queue: Queue::default(),
+            limits,
             running: BTreeMap::new(),
+            held: BTreeSet::new(),
             looking: BTreeMap::new(),
             tasks: JoinSet::new(),
-        })
+            caught_up: Instant::now(),
+        };
+        round.queue_all();
+        Some(round)
     }
 
     /// Goes round until there is a reason to end. Tasks may still be under way.
@@ -78,31 +91,43 @@ impl<'a> Round<'a> {
                 return Ok(Ended::Stopped);
             }
             let now = self.now();
-            self.follow_plan();
-            let decision = self.ctx().ledger.with(|state| decide(state, now));
-            self.forget_looks(&decision);
-            self.start(&decision, now);
-            let wake = self.wake_at(&decision, now);
+            self.see(now);
+            self.start(now);
+            let wake = self.wake_at(now);
             if self.tasks.is_empty() {
-                if decision.finished {
+                if self.agenda.is_finished() {
                     return Ok(Ended::Finished);
                 }
                 if !worth_waiting(patience, wake, now) {
-                    return Ok(Ended::Waiting(self.waits(decision)));
+                    return Ok(Ended::Waiting(self.waits()));
                 }
             }
             let pause = wake.map_or(Duration::from_hours(1), |at| until(at, now));
             tokio::select! {
+                // In this order, so that a run is the same every time it is simulated.
+                biased;
+                Ok(()) = stop.changed() => {}
+                _ = renewal.tick() => self.renew()?,
                 Some(task) = self.tasks.join_next() => {
                     self.take_in(task.map_err(EngineError::Crashed)?)?;
+                    self.take_in_more()?;
                 }
-                () = tokio::time::sleep(pause) => {}
                 () = self.engine.changed.notified() => {}
-                _ = renewal.tick() => self.renew()?,
-                Ok(()) = stop.changed() => {}
+                () = tokio::time::sleep(pause.min(OTHERS)) => {}
             }
-            self.ctx().ledger.catch_up()?;
+            if self.caught_up.elapsed() >= OTHERS || self.tasks.is_empty() {
+                self.ctx().ledger.catch_up()?;
+                self.caught_up = Instant::now();
+            }
         }
+    }
+
+    /// Takes in whatever else has ended by now.
+    fn take_in_more(&mut self) -> Result<(), EngineError> {
+        while let Some(task) = self.tasks.try_join_next() {
+            self.take_in(task.map_err(EngineError::Crashed)?)?;
+        }
+        Ok(())
     }
 
     /// Whatever happened, what was begun is finished and recorded before the lease goes. The
@@ -114,6 +139,7 @@ impl<'a> Round<'a> {
         let mut renewal = tokio::time::interval(RENEWAL);
         while !self.tasks.is_empty() {
             let went = tokio::select! {
+                biased;
                 Some(task) = self.tasks.join_next() => task
                     .map_err(EngineError::Crashed)
                     .and_then(|finished| self.take_in(finished)),
@@ -127,145 +153,160 @@ impl<'a> Round<'a> {
     }
 
     fn renew(&self) -> Result<(), EngineError> {
-        Ok(self.ctx().ledger.renew(self.lease, self.now(), LEASE_S)?)
+        Ok(self.tenure.renew(&self.ctx().ledger, self.now())?)
     }
 
-    /// Goes on with the plan in force, should another have been recorded meanwhile.
-    fn follow_plan(&mut self) {
-        let in_force = self
-            .ctx()
-            .ledger
-            .with(|state| state.plan.as_ref().map(|plan| Arc::clone(&plan.plan)));
-        if let Some(plan) = in_force.filter(|plan| !Arc::ptr_eq(plan, &self.plan)) {
-            self.plan = plan;
+    /// Brings the agenda up to date, or begins another should another plan be in force.
+    fn see(&mut self, now: Timestamp) {
+        let ledger = &self.engine.context().ledger;
+        for touched in ledger.touched() {
+            self.agenda.take(&touched);
         }
+        let current = Arc::clone(self.agenda.plan());
+        let replaced = ledger.with(|state| {
+            let in_force = state.plan.as_ref()?;
+            (!Arc::ptr_eq(&in_force.plan, &current)).then(|| Agenda::new(state, now))?
+        });
+        if let Some(agenda) = replaced {
+            self.agenda = agenda;
+            self.queue = Queue::default();
+            self.looking.clear();
+            self.queue_all();
+            return;
+        }
+        let changed = ledger.with(|state| self.agenda.update(state, now));
+        for at in changed {
+            self.queue.update(&current, &self.agenda, at);
+            if self.agenda.due(at).is_none() {
+                // A person skipped what was looked at.
+                self.looking.remove(&current.steps[at].id);
+            }
+        }
+        self.queue.wake(&current, &self.agenda, now);
     }
 
-    /// Forgets looks at steps that a person skipped or that another plan replaced.
-    fn forget_looks(&mut self, decision: &Decision) {
-        let running = &self.running;
-        self.looking.retain(|id, _| {
-            running.contains_key(id) || decision.commands.iter().any(|c| c.step() == id)
-        });
+    fn queue_all(&mut self) {
+        let plan = Arc::clone(self.agenda.plan());
+        for at in 0..plan.steps.len() {
+            if self.agenda.due(at).is_some() {
+                self.queue.update(&plan, &self.agenda, at);
+            }
+        }
     }
 
     /// Starts every command that is free to go.
-    fn start(&mut self, decision: &Decision, now: Timestamp) {
-        for command in &decision.commands {
-            let id = command.step();
-            if self.running.contains_key(id)
-                || self
-                    .looking
-                    .get(id)
-                    .is_some_and(|looking| looking.again > now)
-            {
-                continue;
-            }
-            let Some(job) = Job::new(self.ctx(), &self.plan, id) else {
-                continue;
-            };
-            let (lane, needed) = (
-                lane(&self.plan, &job.step),
-                resources(&self.plan, &job.step),
-            );
-            let taken = self
-                .running
-                .values()
-                .any(|r| !r.resources.is_disjoint(&needed));
-            let policy = self.plan.policy.clone();
-            let limits = self.limits.get_or_insert_with(|| Limits::new(&policy));
-            let Some(rate) = (!taken).then(|| limits.enter(&lane)).flatten() else {
-                continue;
-            };
-            self.running.insert(
-                id.clone(),
-                Running {
-                    lane,
+    fn start(&mut self, now: Timestamp) {
+        let plan = Arc::clone(self.agenda.plan());
+        let mut free = Vec::new();
+        for (lane, due) in self.queue.lanes() {
+            for &at in due {
+                if self.limits.is_closed(lane) {
+                    break;
+                }
+                let step = &plan.steps[at];
+                let needed = resources(&plan, step);
+                if self.running.contains_key(&step.id) || !self.held.is_disjoint(&needed) {
+                    continue;
+                }
+                let Some(rate) = self.limits.enter(lane) else {
+                    break;
+                };
+                self.held.extend(needed.iter().cloned());
+                let running = Running {
+                    lane: lane.clone(),
                     resources: needed,
-                },
-            );
-            let since = self.watch_from(id, now);
-            self.announce(&job, command, since == now);
-            let (command, lease) = (command.clone(), self.lease.clone());
-            self.tasks.spawn(async move {
-                rate.until_ready().await;
-                let brought = carry_out(&job, &command, &lease, since).await;
-                (job.step.id, brought)
-            });
+                };
+                self.running.insert(step.id.clone(), running);
+                free.push((at, lane.clone(), rate));
+            }
+        }
+        for (at, lane, rate) in free {
+            self.queue.begin(&lane, at);
+            self.spawn(&plan, at, rate, now);
         }
     }
 
-    /// When the observation of a step that looks began: on its first look in this run.
-    fn watch_from(&mut self, id: &StepId, now: Timestamp) -> Timestamp {
-        let looks = self
-            .plan
-            .step(id)
-            .is_some_and(|step| step.action.only_looks());
-        if !looks {
-            return now;
+    fn spawn(&mut self, plan: &Arc<Plan>, at: usize, rate: Rate, now: Timestamp) {
+        let id = &plan.steps[at].id;
+        let (Some(command), Some(job)) =
+            (self.agenda.due(at).cloned(), Job::new(self.ctx(), plan, id))
+        else {
+            self.free(id, false);
+            return;
+        };
+        let watched = self.watch_from(&job, now);
+        self.announce(&job, &command, watched.first == now);
+        let (job, tenure) = (job.within(self.tenure), Arc::clone(self.tenure));
+        self.tasks.spawn(async move {
+            rate.turn().await;
+            let brought = carry_out(&job, &command, &tenure, watched).await;
+            (job.step.id, brought)
+        });
+    }
+
+    /// Since when a step is looked at.
+    fn watch_from(&mut self, job: &Job, now: Timestamp) -> Watched {
+        let anew = Watched {
+            first: now,
+            since: now,
+        };
+        if !job.step.action.only_looks() {
+            return anew;
         }
         self.looking
-            .entry(id.clone())
+            .entry(job.step.id.clone())
             .or_insert(Looking {
-                since: now,
-                again: now,
+                watched: anew,
                 said: String::new(),
             })
-            .since
+            .watched
+    }
+
+    fn free(&mut self, id: &StepId, throttled: bool) {
+        if let Some(running) = self.running.remove(id) {
+            for resource in &running.resources {
+                self.held.remove(resource);
+            }
+            self.limits.leave(&running.lane, throttled);
+        }
     }
 
     fn take_in(&mut self, (id, brought): Finished) -> Result<(), EngineError> {
-        if let Some(running) = self.running.remove(&id)
-            && let Some(limits) = &mut self.limits
-        {
-            limits.leave(&running.lane);
+        let recorded = matches!(brought, Ok(Brought::Recorded));
+        let throttled = recorded && self.ctx().ledger.with(|state| is_throttled(state, &id));
+        self.free(&id, throttled);
+        // Whatever came of it, what is due is asked for again.
+        self.agenda.doubt(&id);
+        if let Some(at) = self.agenda.plan().position(&id) {
+            let plan = Arc::clone(self.agenda.plan());
+            self.queue.update(&plan, &self.agenda, at);
         }
         match brought? {
             Brought::Recorded => {
                 self.looking.remove(&id);
                 self.report(&id);
             }
-            Brought::Stale => {}
-            Brought::Looked(Seen::Over(outcome)) => self.looked(&id, outcome)?,
-            Brought::Looked(Seen::NotYet(detail)) => self.not_yet(&id, detail, false),
-            Brought::Looked(Seen::Anew(detail)) => self.not_yet(&id, detail, true),
+            Brought::Stale => {
+                self.looking.remove(&id);
+            }
+            Brought::Looking(missing) => self.not_yet(&id, missing),
         }
         Ok(())
     }
 
-    fn looked(&mut self, id: &StepId, outcome: Outcome) -> Result<(), EngineError> {
-        self.looking.remove(id);
-        let attempt = self
-            .ctx()
-            .ledger
-            .with(|state| state.steps.get(id).map_or(0, |known| known.attempt))
-            + 1;
-        let fact = Fact::StepEnded {
-            step: id.clone(),
-            attempt,
-            outcome,
-        };
-        // A person may have skipped it while we looked.
-        let open = |state: &State| !state.is_over(id);
-        let ledger = &self.ctx().ledger;
-        if ledger.record_if(self.lease, self.now(), vec![fact], open)? {
-            self.report(id);
-        }
-        Ok(())
-    }
-
-    fn not_yet(&mut self, id: &StepId, detail: String, anew: bool) {
+    fn not_yet(&mut self, id: &StepId, missing: NotYet) {
+        let NotYet { detail, anew } = missing;
         let now = self.now();
-        let pause = SignedDuration::from_secs(i64::from(self.plan.policy.poll_s.max(1)));
+        let pause = SignedDuration::from_secs(i64::from(self.agenda.plan().policy.poll_s.max(1)));
         let again = now.checked_add(pause).unwrap_or(Timestamp::MAX);
-        let looking = self.looking.entry(id.clone()).or_insert(Looking {
-            since: now,
-            again,
-            said: String::new(),
-        });
-        looking.again = again;
+        if let Some(at) = self.agenda.plan().position(id) {
+            self.queue.sleep(at, again);
+        }
+        let Some(looking) = self.looking.get_mut(id) else {
+            return;
+        };
         if anew {
-            looking.since = now;
+            looking.watched.since = now;
         }
         if looking.said != detail {
             looking.said.clone_from(&detail);
@@ -277,7 +318,17 @@ impl<'a> Round<'a> {
     }
 
     fn announce(&self, job: &Job, command: &Command, first: bool) {
+        if let (Action::Announce { consumers }, true) = (&job.step.action, first) {
+            self.engine.tell(Event::Outage {
+                name: job.rotation.name.clone(),
+                consumers: consumers.clone(),
+            });
+        }
         match command {
+            Command::Undo { step, because } => self.engine.tell(Event::Undoing {
+                step: step.clone(),
+                because: because.clone(),
+            }),
             Command::Execute { step, .. } if first => self.engine.tell(Event::Started {
                 step: step.clone(),
                 verb: job.step.action.verb(),
@@ -291,7 +342,7 @@ impl<'a> Round<'a> {
     }
 
     fn report(&self, id: &StepId) {
-        let Some(job) = Job::new(self.ctx(), &self.plan, id) else {
+        let Some(job) = Job::new(self.ctx(), self.agenda.plan(), id) else {
             return;
         };
         let (how, detail) = self.ctx().ledger.with(|state| how_it_stands(state, id));
@@ -305,30 +356,28 @@ impl<'a> Round<'a> {
     }
 
     /// The next moment at which something may be due. What is due and was not started waits
-    /// for something that is under way, and not for time.
-    fn wake_at(&self, decision: &Decision, now: Timestamp) -> Option<Timestamp> {
-        let again = self
-            .looking
-            .iter()
-            .filter(|(id, _)| !self.running.contains_key(*id))
-            .map(|(_, looking)| looking.again)
-            .filter(|again| *again > now)
-            .min();
-        match (decision.wake_at, again) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+    /// for something that is under way, or for a lane to open.
+    fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let opens = self.limits.opens_at().map(|at| {
+            let wait = SignedDuration::try_from(at.saturating_duration_since(Instant::now()));
+            now.checked_add(wait.unwrap_or_default())
+                .unwrap_or(Timestamp::MAX)
+        });
+        [self.agenda.wake_at(), self.queue.next_alarm(), opens]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What is waited for, with what is looked at again and again.
-    fn waits(&self, decision: Decision) -> Vec<Wait> {
-        let looks = self.looking.iter().map(|(id, looking)| Wait {
-            step: id.clone(),
-            on: Waiting::Time {
-                until: looking.again,
-            },
+    fn waits(&self) -> Vec<Wait> {
+        let plan = self.agenda.plan();
+        let looks = self.queue.sleepers().map(|(at, until)| Wait {
+            step: plan.steps[at].id.clone(),
+            on: Waiting::Time { until },
         });
-        decision.waits.into_iter().chain(looks).collect()
+        let waits = self.agenda.decision().waits;
+        waits.into_iter().chain(looks).collect()
     }
 
     fn ctx(&self) -> &Context {
@@ -338,6 +387,12 @@ impl<'a> Round<'a> {
     fn now(&self) -> Timestamp {
         self.engine.context().clock.now()
     }
+}
+
+fn is_throttled(state: &State, id: &StepId) -> bool {
+    state.steps.get(id).is_some_and(|known| {
+        matches!(&known.status, StepStatus::Failed { fault } if fault.kind == FaultKind::Throttled)
+    })
 }
 
 fn how_it_stands(state: &State, id: &StepId) -> (&'static str, String) {
@@ -356,6 +411,7 @@ fn how_it_stands(state: &State, id: &StepId) -> (&'static str, String) {
         Some(StepStatus::Unknown { fault }) => ("unknown", fault.detail.clone()),
         Some(StepStatus::Stuck { because }) => ("stuck", because.clone()),
         Some(StepStatus::NotDone) => ("not done", "it will be tried again".to_string()),
+        Some(StepStatus::Undone { because }) => ("undone", because.clone()),
         _ => ("open", String::new()),
     }
 }

@@ -1,30 +1,61 @@
 //! What a plan's keys are called in custody.
 
+use std::sync::Arc;
+
 use relatch_case::model::Part;
 use relatch_case::{CredentialId, Fault, FaultKind, KeyId, State};
 use relatch_issuers::KeyMaterial;
-use relatch_secret::{Custody, CustodyError, OpenCustody, Secret};
+use relatch_secret::{CustodyError, OpenCustody, Secret};
 use zeroize::Zeroizing;
+
+use crate::disk;
+
+/// Sealed storage by name. What was sealed is durable when `seal` returns.
+pub trait Sealed: Send + Sync {
+    /// Seals a value under a name, in place of what was there.
+    fn seal(&self, name: &str, value: &Secret) -> Result<(), CustodyError>;
+
+    /// Gives a value back, if there is one of that name.
+    fn take(&self, name: &str) -> Result<Option<Secret>, CustodyError>;
+
+    /// Destroys what is held under a name.
+    fn discard(&self, name: &str) -> Result<(), CustodyError>;
+}
+
+impl Sealed for OpenCustody {
+    fn seal(&self, name: &str, value: &Secret) -> Result<(), CustodyError> {
+        disk::wait_for(|| self.custody().seal(name, value))
+    }
+
+    fn take(&self, name: &str) -> Result<Option<Secret>, CustodyError> {
+        Self::take(self, name)
+    }
+
+    fn discard(&self, name: &str) -> Result<(), CustodyError> {
+        self.custody().discard(name)
+    }
+}
 
 /// Custody, by credential instead of by name. A new key is sealed together with its id, so
 /// that a crash between minting and recording it loses neither.
-#[derive(Debug, Clone)]
-pub struct Vault(OpenCustody);
+#[derive(Clone)]
+pub struct Vault(Arc<dyn Sealed>);
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Vault")
+    }
+}
 
 impl Vault {
     /// Uses open custody.
-    pub fn new(custody: OpenCustody) -> Self {
-        Self(custody)
-    }
-
-    /// The sealing half.
-    pub fn custody(&self) -> &Custody {
-        self.0.custody()
+    pub fn new(custody: impl Sealed + 'static) -> Self {
+        Self(Arc::new(custody))
     }
 
     /// Seals the old value.
     pub fn keep_old(&self, credential: &CredentialId, value: &Secret) -> Result<(), Fault> {
-        self.custody()
+        self.0
             .seal(&format!("{credential}.old"), value)
             .map_err(local)
     }
@@ -47,7 +78,7 @@ impl Vault {
         text.push(b'\n');
         text.extend_from_slice(value.expose());
         let sealed = Secret::new(std::mem::take(&mut *text));
-        self.custody()
+        self.0
             .seal(&name_of_new(credential, attempt), &sealed)
             .map_err(local)
     }
@@ -98,7 +129,7 @@ impl Vault {
 
     /// Destroys what is held of a mint's `attempt`.
     pub fn discard_new(&self, credential: &CredentialId, attempt: u32) -> Result<(), Fault> {
-        self.custody()
+        self.0
             .discard(&name_of_new(credential, attempt))
             .map_err(local)
     }

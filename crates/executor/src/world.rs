@@ -3,14 +3,38 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use jiff::Timestamp;
 use relatch_case::model::{Consumer, Container};
-use relatch_case::{Fault, FaultKind, IssuerId};
+use relatch_case::{Fault, FaultKind, IssuerId, KeyId};
 use relatch_issuers::Issuer;
 use relatch_places::{Roller, Store};
+
+/// One use of a key, as a log shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyUse {
+    /// When.
+    pub at: Timestamp,
+    /// Where from.
+    pub address: String,
+    /// By which client.
+    pub client: String,
+}
+
+/// A log of who used which key.
+#[async_trait]
+pub trait UseLog: Send + Sync {
+    /// Whether uses of an issuer's keys are in it.
+    fn covers(&self, issuer: &IssuerId) -> bool;
+
+    /// The uses of a key since a moment, as far as they were delivered by now.
+    async fn uses(&self, key: &KeyId, since: Timestamp) -> Result<Vec<KeyUse>, Fault>;
+}
 
 /// Issuers, stores and rollers, as configured.
 #[derive(Clone, Default)]
 pub struct World {
+    log: Option<Arc<dyn UseLog>>,
     issuers: BTreeMap<IssuerId, Arc<dyn Issuer>>,
     stores: BTreeMap<&'static str, Arc<dyn Store>>,
     rollers: Vec<Arc<dyn Roller>>,
@@ -30,6 +54,16 @@ impl World {
     /// Adds a roller.
     pub fn add_roller(&mut self, roller: Arc<dyn Roller>) {
         self.rollers.push(roller);
+    }
+
+    /// Sets the log.
+    pub fn set_log(&mut self, log: Arc<dyn UseLog>) {
+        self.log = Some(log);
+    }
+
+    /// The log that shows uses of an issuer's keys, if there is one.
+    pub fn log_of(&self, issuer: &IssuerId) -> Option<&Arc<dyn UseLog>> {
+        self.log.as_ref().filter(|log| log.covers(issuer))
     }
 
     /// Every issuer.

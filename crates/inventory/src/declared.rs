@@ -6,6 +6,10 @@
 //! reads = ["file:/etc/billing/.env", "secretsmanager:us-east-1:prod/openai"]
 //! reload = { command = ["systemctl", "reload", "billing"] }
 //! health = { url = "http://127.0.0.1:8080/health" }
+//!
+//! [[dependency]]
+//! credential = "deploy key"
+//! opens = { container = "ssm:eu-west-1:/prod/*" }
 //! ```
 
 use relatch_case::ConsumerId;

@@ -8,6 +8,7 @@
 //! Invariant: no value leaves this crate; what it returns are facts.
 
 pub mod declared;
+pub mod declared_dependency;
 pub mod detect;
 mod files;
 pub mod join;

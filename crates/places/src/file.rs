@@ -94,7 +94,16 @@ fn write(
         return Err(change::moved_on(path));
     }
     let text = before.text()?;
-    let after = Format::of(path, text).replace(text, changes)?;
+    let format = Format::of(path, text);
+    let after = format.replace(text, changes)?;
+    if Format::of(path, &after) != format {
+        let detail = format!(
+            "{} tells its format by its content alone, and with the new value it would be read \
+             as another",
+            path.display()
+        );
+        return Err(Fault::new(FaultKind::Invalid, detail));
+    }
     change::replace(path, &before, after.as_bytes())
 }
 

@@ -168,7 +168,14 @@ pub(crate) async fn http(
             )
         })?;
     match client.request(method, url).send().await {
-        Ok(answer) => Ok(judge(answer.status(), body(answer).await)),
+        Ok(answer) => {
+            let status = answer.status();
+            Ok(match body(answer).await {
+                Ok(said) => judge(status, said),
+                Err(_) if !status.is_success() => judge(status, String::new()),
+                Err(error) => Answer::No(lost(error)),
+            })
+        }
         Err(error) => Ok(Answer::No(lost(error))),
     }
 }
@@ -186,17 +193,18 @@ fn judge(status: reqwest::StatusCode, said: String) -> Answer {
     Answer::No(Fault::new(kind, detail))
 }
 
-/// The beginning of an answer's body. What breaks off is told by the status alone.
-async fn body(mut answer: reqwest::Response) -> String {
+/// The beginning of an answer's body. One that breaks off before is no answer: whoever begins
+/// to say yes and dies in the middle is not well.
+async fn body(mut answer: reqwest::Response) -> Result<String, reqwest::Error> {
     let mut kept = Vec::new();
-    while let Ok(Some(chunk)) = answer.chunk().await {
+    while let Some(chunk) = answer.chunk().await? {
         let room = ANSWER.saturating_sub(kept.len()).min(chunk.len());
         kept.extend_from_slice(&chunk[..room]);
         if kept.len() == ANSWER {
             break;
         }
     }
-    clean(&kept)
+    Ok(clean(&kept))
 }
 
 /// Why there was no answer. The address can hold a password and is not shown.

@@ -89,6 +89,35 @@ impl App {
             "not confirmed: nothing was done",
         ))
     }
+
+    /// Asks for a word to be typed, where a yes would be too easy.
+    pub(crate) fn confirm_by_typing(
+        &self,
+        question: &str,
+        word: &str,
+        yes: bool,
+    ) -> Result<(), CommandError> {
+        if yes {
+            return Ok(());
+        }
+        if !self.printer.can_ask() {
+            return Err(
+                CommandError::new(Kind::Refused, format!("{question} Not confirmed"))
+                    .hint("say --yes to confirm without being asked"),
+            );
+        }
+        self.printer
+            .note(&format!("{question} Type {word} to go on:"));
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        if answer.trim() == word {
+            return Ok(());
+        }
+        Err(CommandError::new(
+            Kind::Refused,
+            "not confirmed: nothing was done",
+        ))
+    }
 }
 
 /// Who is at work: the account's name on this machine and the machine's.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    apply, case, certificate, contain, init, inventory, plan, probe, report, status, step, tasks,
-    triage, verify, waive, watch,
+    apply, case, certificate, contain, init, inventory, pause, plan, probe, report, status, step,
+    tasks, triage, verify, waive, watch,
 };
 
 /// Change the locks after a cloud breach: find every compromised secret, replace it without
@@ -91,6 +91,10 @@ pub(crate) enum Command {
     Status(status::StatusArgs),
     /// What people have to do, and handing a new key over
     Tasks(tasks::TasksArgs),
+    /// Begin nothing new, in one rotation or in all
+    Pause(pause::PauseArgs),
+    /// Let what was paused go on
+    Resume(pause::ResumeArgs),
     /// Leave a step out, by name and with a reason
     Skip(step::SkipArgs),
     /// Send a stuck step back to work

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use relatch_case::Policy;
 use relatch_inventory::declared::DeclaredConsumer;
+use relatch_inventory::declared_dependency::DeclaredDependency;
 use relatch_secret::Secret;
 use serde::Deserialize;
 
@@ -17,8 +18,11 @@ pub(crate) struct Config {
     pub(crate) aws: Aws,
     pub(crate) issuers: BTreeMap<String, IssuerConfig>,
     pub(crate) consumer: Vec<DeclaredConsumer>,
+    pub(crate) dependency: Vec<DeclaredDependency>,
     pub(crate) inventory: Inventory,
     pub(crate) policy: Policy,
+    pub(crate) approval: Approval,
+    pub(crate) journal: JournalConfig,
     pub(crate) containment: Containment,
     pub(crate) watch: Watch,
     /// A folder of issuer files that add to or replace the built-in catalog.
@@ -89,6 +93,24 @@ pub(crate) enum ValueFrom {
 pub(crate) struct Inventory {
     /// Files, folders and globs.
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// Who approves plans.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Approval {
+    /// An OpenSSH allowed-signers file; relative to where the command is run.
+    pub(crate) allowed_signers: Option<PathBuf>,
+}
+
+/// Where journals are kept.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct JournalConfig {
+    /// A PostgreSQL database instead of files: `postgresql://user@host:5432/database`.
+    pub(crate) postgres: Option<String>,
+    /// Where its password comes from.
+    pub(crate) password: Option<ValueFrom>,
 }
 
 /// Containment.

@@ -9,8 +9,12 @@ mod cli;
 mod commands;
 mod config;
 mod error;
+mod journals;
+mod names;
+mod outage;
 mod output;
 mod progress;
+mod signers;
 mod workspace;
 mod world;
 

@@ -52,6 +52,12 @@ impl Printer {
         let _ = writeln!(out, "{}", text.trim_end_matches('\n'));
     }
 
+    /// Text on standard output, to the byte.
+    #[expect(clippy::unused_self, reason = "the printer is the right to write")]
+    pub(crate) fn exactly(self, text: &str) {
+        let _ = io::stdout().lock().write_all(text.as_bytes());
+    }
+
     /// A message for a person, on standard error.
     #[expect(clippy::unused_self, reason = "the printer is the right to write")]
     pub(crate) fn note(self, text: &str) {
@@ -81,6 +87,46 @@ pub(crate) fn table<const N: usize>(
     table.to_string()
 }
 
+/// Rows of a list that are shown without being asked for all of it.
+pub(crate) const MOST_ROWS: usize = 20;
+
+/// The first rows, or all.
+pub(crate) fn first<T>(rows: impl Iterator<Item = T>, all: bool) -> impl Iterator<Item = T> {
+    rows.take(if all { usize::MAX } else { MOST_ROWS })
+}
+
+/// A line that says how many rows were left out, if any.
+pub(crate) fn more(rows: usize, noun: &str, all: bool, hint: &str) -> String {
+    match rows.saturating_sub(MOST_ROWS) {
+        left if left > 0 && !all => format!("\n… and {}: {hint}", more_of(left, noun)),
+        _ => String::new(),
+    }
+}
+
+fn more_of(n: usize, noun: &str) -> String {
+    count(n, &format!("more {noun}"))
+}
+
+/// A time in words, to two units: `1 d 2 h`, `16 min`.
+pub(crate) fn span(seconds: u64) -> String {
+    let parts: Vec<String> = [
+        (seconds / 86_400, "d"),
+        (seconds / 3600 % 24, "h"),
+        (seconds / 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ]
+    .into_iter()
+    .skip_while(|(n, _)| *n == 0)
+    .take(2)
+    .filter(|(n, _)| *n > 0)
+    .map(|(n, unit)| format!("{n} {unit}"))
+    .collect();
+    if parts.is_empty() {
+        return "no time".to_string();
+    }
+    parts.join(" ")
+}
+
 /// `1 key`, `2 keys`; `1 identity`, `2 identities`.
 pub(crate) fn count(n: usize, noun: &str) -> String {
     match (n, noun.strip_suffix('y')) {
@@ -92,7 +138,28 @@ pub(crate) fn count(n: usize, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::count;
+    use super::{count, more, span};
+
+    #[test]
+    fn times_have_two_units_at_most() {
+        for (seconds, words) in [
+            (0, "no time"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (90, "1 min 30 s"),
+            (3601, "1 h"),
+            (90_000, "1 d 1 h"),
+        ] {
+            assert_eq!(span(seconds), words);
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted() {
+        assert_eq!(more(20, "step", false, "x"), "");
+        assert_eq!(more(22, "step", false, "x"), "\n… and 2 more steps: x");
+        assert_eq!(more(22, "step", true, "x"), "");
+    }
 
     #[test]
     fn nouns_are_counted() {

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Mutex;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use relatch_case::ConsumerId;
 use relatch_executor::Event;
 
 use crate::output::Printer;
@@ -47,6 +48,17 @@ impl Progress {
         }
         match event {
             Event::Started { verb, name, .. } => self.message(format!("{verb} {name}")),
+            Event::Outage { name, consumers } => {
+                let names: Vec<&str> = consumers.iter().map(ConsumerId::as_str).collect();
+                self.line(&format!(
+                    "! OUTAGE: {name} dies first; until its new key is rolled out these stop \
+                     working: {}",
+                    names.join(", ")
+                ));
+            }
+            Event::Undoing { step, because } => {
+                self.line(&format!("! rolling back {step}: {because}"));
+            }
             Event::Reconciling { step } => {
                 self.line(&format!("  asking what became of {step}"));
             }

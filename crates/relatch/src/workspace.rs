@@ -7,18 +7,19 @@ use jiff::Timestamp;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 use relatch_case::signature::CaseKey;
-use relatch_case::sqlite::SqliteJournal;
 use relatch_case::{CaseId, Fact};
 use relatch_executor::{Ledger, Vault};
 use relatch_secret::{CaseIdentity, Custody, FingerprintKey, Protection, Secret, Unlock};
 use zeroize::Zeroizing;
 
 use crate::error::{CommandError, Kind, OfKind};
+use crate::journals::Journals;
 
 /// A workspace on disk.
 #[derive(Debug, Clone)]
 pub(crate) struct Workspace {
     folder: PathBuf,
+    journals: Journals,
 }
 
 /// What a new case is opened with.
@@ -40,8 +41,17 @@ pub(crate) struct OpenCase {
 }
 
 impl Workspace {
+    /// A workspace with its journals in files.
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self {
+            folder,
+            journals: Journals::Files,
+        }
+    }
+
+    /// The same with its journals elsewhere.
+    pub(crate) fn with_journals(self, journals: Journals) -> Self {
+        Self { journals, ..self }
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -62,24 +72,9 @@ impl Workspace {
         )?)
     }
 
-    /// The ids of the cases here, sorted.
+    /// The ids of the cases that have a journal, sorted.
     pub(crate) fn case_ids(&self) -> Result<Vec<CaseId>, CommandError> {
-        let entries = match std::fs::read_dir(self.cases()) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error.into()),
-        };
-        let mut ids = Vec::new();
-        for entry in entries {
-            let entry = entry?;
-            if entry.path().join(JOURNAL).exists()
-                && let Some(name) = entry.file_name().to_str()
-            {
-                ids.push(CaseId::from(name));
-            }
-        }
-        ids.sort();
-        Ok(ids)
+        self.journals.case_ids(&self.cases())
     }
 
     /// Opens the case of that id, or the one open case there is.
@@ -98,7 +93,10 @@ impl Workspace {
             1 => open.pop().ok_or("no case").kind(Kind::Failed),
             0 => Err(CommandError::new(
                 Kind::Usage,
-                format!("there is no open case in {}", self.folder.display()),
+                format!(
+                    "there is no open case in {}",
+                    self.journals.place(&self.folder)
+                ),
             )
             .hint("open one: relatch case open --title \"what happened\" --account 123456789012")),
             _ => {
@@ -119,11 +117,16 @@ impl Workspace {
     ) -> Result<OpenCase, CommandError> {
         self.create()?;
         let folder = self.cases().join(new.id.as_str());
-        if folder.join(JOURNAL).exists() {
-            return Err(CommandError::new(
-                Kind::Usage,
-                format!("case {} exists already", new.id),
-            ));
+        let exists = || CommandError::new(Kind::Usage, format!("case {} exists already", new.id));
+        if self.case_ids()?.contains(&new.id) {
+            return Err(exists());
+        }
+        // Its journal may be elsewhere; writing over its key would lose what it sealed.
+        if folder.join(KEY).exists() {
+            let folder = folder.display();
+            return Err(exists().hint(format!(
+                "{folder} has its key, though no journal is where [journal] says: name another --id"
+            )));
         }
         private_folder(&folder)?;
         let identity = match &new.protection {
@@ -139,8 +142,7 @@ impl Workspace {
             .try_fill_bytes(seed.as_mut_slice())
             .kind(Kind::Failed)?;
         CaseIdentity::seal_file(&recipient, &folder.join(KEY), &Secret::new(seed.to_vec()))?;
-        let journal = SqliteJournal::open(&folder.join(JOURNAL))?;
-        let ledger = Ledger::open(Box::new(journal), by)?;
+        let ledger = Ledger::open(self.journals.open(&new.id, &folder)?, by)?;
         let fact = Fact::CaseOpened {
             id: new.id.clone(),
             title: new.title.clone(),
@@ -160,15 +162,13 @@ impl Workspace {
 
     fn read(&self, id: &CaseId, by: &str) -> Result<OpenCase, CommandError> {
         let folder = self.cases().join(id.as_str());
-        let path = folder.join(JOURNAL);
-        if !path.exists() {
+        if !self.case_ids()?.contains(id) {
             return Err(
                 CommandError::new(Kind::Usage, format!("there is no case {id}"))
                     .hint("relatch case list"),
             );
         }
-        let journal = SqliteJournal::open(&path)?;
-        let ledger = Ledger::open(Box::new(journal), by)?;
+        let ledger = Ledger::open(self.journals.open(id, &folder)?, by)?;
         Ok(OpenCase {
             id: id.clone(),
             folder,
@@ -184,6 +184,7 @@ impl Workspace {
 impl OpenCase {
     /// Unlocks the case identity.
     pub(crate) fn unlock(&self, unlock: &Unlock<'_>) -> Result<CaseIdentity, CommandError> {
+        self.must_be_here()?;
         let (protection, recipient) = self
             .ledger
             .with(|state| {
@@ -202,6 +203,20 @@ impl OpenCase {
         )?)
     }
 
+    /// A journal can be shared; custody and the case key stay where the case was opened.
+    fn must_be_here(&self) -> Result<(), CommandError> {
+        if self.folder.join(KEY).exists() {
+            return Ok(());
+        }
+        let words = format!(
+            "the custody of case {} is not in this workspace ({})",
+            self.id,
+            self.folder.display()
+        );
+        Err(CommandError::new(Kind::Usage, words)
+            .hint("run this where the case was opened, or bring that folder here"))
+    }
+
     /// Whether unlocking asks for a passphrase.
     pub(crate) fn needs_passphrase(&self) -> bool {
         self.ledger.with(|state| {
@@ -214,6 +229,7 @@ impl OpenCase {
 
     /// Sealed values, for taking in only.
     pub(crate) fn custody(&self) -> Result<Custody, CommandError> {
+        self.must_be_here()?;
         Ok(Custody::load(&self.folder.join(CUSTODY))?)
     }
 
@@ -234,7 +250,6 @@ impl OpenCase {
     }
 }
 
-const JOURNAL: &str = "journal.db";
 const CUSTODY: &str = "custody";
 const KEY: &str = "case.key.age";
 

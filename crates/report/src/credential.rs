@@ -143,6 +143,8 @@ pub enum Missing {
         /// Which.
         consumer: String,
     },
+    /// Nobody looked yet whether a key that was made for it is left over.
+    Sweep,
     /// Its waiver has run out.
     WaiverExpired {
         /// When.
@@ -160,6 +162,7 @@ impl fmt::Display for Missing {
             Self::Check => f.write_str("the new key was not seen to work"),
             Self::Write { place } => write!(f, "{place} does not hold the new value"),
             Self::Adoption { consumer } => write!(f, "{consumer} was not seen on the new value"),
+            Self::Sweep => f.write_str("its issuer was not searched for keys left over"),
             Self::WaiverExpired { at } => {
                 write!(f, "its waiver ran out on {}", words::moment(*at))
             }
@@ -317,10 +320,13 @@ fn missing(
             Action::Adopt { consumer, .. } => missing.push(Missing::Adoption {
                 consumer: words::name(consumer.as_str()),
             }),
+            Action::Sweep => missing.push(Missing::Sweep),
             // An adoption is seen after its roll; the rest decides nothing by itself.
             Action::Roll { .. }
             | Action::Keep { .. }
+            | Action::Settle { .. }
             | Action::Observe { .. }
+            | Action::Announce { .. }
             | Action::Cut
             | Action::Disable
             | Action::Prove

@@ -13,7 +13,9 @@ pub fn describe(fact: &Fact) -> String {
         Fact::StepIntended { .. }
         | Fact::StepEnded { .. }
         | Fact::StepSkipped { .. }
-        | Fact::StepRetried { .. } => step(fact),
+        | Fact::StepRetried { .. }
+        | Fact::UndoIntended { .. }
+        | Fact::UndoEnded { .. } => step(fact),
         Fact::MeasureIntended { .. }
         | Fact::MeasureApplied { .. }
         | Fact::MeasureFailed { .. }
@@ -26,6 +28,7 @@ pub fn describe(fact: &Fact) -> String {
         | Fact::CredentialFound { .. }
         | Fact::PlaceFound { .. }
         | Fact::ConsumerFound { .. }
+        | Fact::DependencyFound { .. }
         | Fact::Probed { .. } => inventory(fact),
         Fact::EvidenceTaken { .. }
         | Fact::ActorConvicted { .. }
@@ -35,6 +38,10 @@ pub fn describe(fact: &Fact) -> String {
         Fact::CaseOpened { .. }
         | Fact::PlanRecorded { .. }
         | Fact::PlanApproved { .. }
+        | Fact::PlanSigned { .. }
+        | Fact::ApprovalBypassed { .. }
+        | Fact::Paused { .. }
+        | Fact::Resumed { .. }
         | Fact::Waived { .. }
         | Fact::TripwireHit { .. }
         | Fact::TripwireChecked { .. }
@@ -163,6 +170,9 @@ fn inventory(fact: &Fact) -> String {
             name(place.credential.as_str()),
             name(place.id.as_str())
         ),
+        Fact::DependencyFound { credential, opens } => {
+            format!("{} {}", name(credential.as_str()), text(&opens.to_string()))
+        }
         Fact::ConsumerFound { consumer } => {
             let kind = match consumer.kind {
                 ConsumerKind::Lambda { .. } => "function",
@@ -238,6 +248,12 @@ fn step(fact: &Fact) -> String {
             format!("{} is skipped: {}", name(step.as_str()), text(because))
         }
         Fact::StepRetried { step } => format!("{} was sent back to work", name(step.as_str())),
+        Fact::UndoIntended { step, because } => {
+            format!("About to undo {}: {}", name(step.as_str()), text(because))
+        }
+        Fact::UndoEnded { step, outcome } => {
+            format!("Undoing {} {}", name(step.as_str()), ending(outcome))
+        }
         _ => String::new(),
     }
 }
@@ -319,6 +335,22 @@ fn rest(fact: &Fact) -> String {
         Fact::PlanApproved { hash, by } => {
             format!("{} approved plan {}", name(by), name(hash.short()))
         }
+        Fact::PlanSigned { hash, by, .. } => format!(
+            "{} approved plan {} with a signature",
+            name(by),
+            name(hash.short())
+        ),
+        Fact::ApprovalBypassed { hash, by, because } => format!(
+            "EMERGENCY: {} went on with plan {} without its approvals: {}",
+            name(by),
+            name(hash.short()),
+            text(because)
+        ),
+        Fact::Paused {
+            credential,
+            because,
+        } => format!("Paused {}: {}", all_or(credential.as_ref()), text(because)),
+        Fact::Resumed { credential } => format!("Resumed {}", all_or(credential.as_ref())),
         Fact::Waived {
             credential,
             because,
@@ -396,4 +428,8 @@ fn scalar(value: &Value) -> Option<String> {
         }
         _ => None,
     }
+}
+
+fn all_or(credential: Option<&relatch_case::CredentialId>) -> String {
+    credential.map_or_else(|| "every rotation".to_string(), |id| name(id.as_str()))
 }

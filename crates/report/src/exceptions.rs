@@ -24,10 +24,14 @@ pub enum ExceptionKind {
     Blocked,
     /// New values were let into places before containment was verified.
     ContainmentWaived,
+    /// The plan was carried out without the approvals that it asks for.
+    ApprovalBypassed,
     /// A standing measure was not seen to bind.
     MeasureNotSeen,
     /// A person decided not to do a step.
     StepSkipped,
+    /// A wave failed: this step of it is taken back, and the old value stands.
+    RolledBack,
     /// A step waits for a person.
     StepStuck,
     /// It is not known whether a step happened.
@@ -45,8 +49,10 @@ impl fmt::Display for ExceptionKind {
             Self::WaiverExpired => "waiver ran out",
             Self::Blocked => "blocked",
             Self::ContainmentWaived => "containment waived",
+            Self::ApprovalBypassed => "APPROVAL BYPASSED",
             Self::MeasureNotSeen => "measure not seen to bind",
             Self::StepSkipped => "step skipped",
+            Self::RolledBack => "rolled back",
             Self::StepStuck => "step stuck",
             Self::StepUnknown => "step of unknown outcome",
             Self::ProbeUnknown => "probe without answer",
@@ -92,6 +98,7 @@ pub(crate) fn all(
 ) -> Vec<Exception> {
     let mut exceptions = waivers(state, now);
     exceptions.extend(blocked(state));
+    exceptions.extend(bypassed(state));
     exceptions.extend(containment(state));
     exceptions.extend(steps(state));
     exceptions.extend(credentials.iter().filter_map(probe));
@@ -123,6 +130,15 @@ fn blocked(state: &State) -> Vec<Exception> {
     blocked
         .map(|b| Exception::new(ExceptionKind::Blocked, b.credential.as_str(), &b.because))
         .collect()
+}
+
+fn bypassed(state: &State) -> Option<Exception> {
+    let plan = state.plan.as_ref()?;
+    let (by, because) = plan.bypassed.as_ref()?;
+    Some(Exception {
+        who: Some(name(by)),
+        ..Exception::new(ExceptionKind::ApprovalBypassed, plan.hash.short(), because)
+    })
 }
 
 fn containment(state: &State) -> Vec<Exception> {
@@ -160,6 +176,9 @@ fn steps(state: &State) -> Vec<Exception> {
                 ExceptionKind::StepUnknown,
                 "begun, and no outcome is recorded",
             ),
+            StepStatus::Undoing { because } | StepStatus::Undone { because } => {
+                (ExceptionKind::RolledBack, because.as_str())
+            }
             StepStatus::Done { .. }
             | StepStatus::Failed { .. }
             | StepStatus::NotDone

@@ -6,8 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use relatch_case::fault::{Fault, FaultKind};
 use relatch_case::plan::{Action, Gate, Plan, Step};
 use relatch_case::state::{StepState, StepStatus};
-use relatch_case::{State, StepId};
+use relatch_case::{ConsumerId, State, StepId};
 use serde::Serialize;
+
+use crate::agenda::Agenda;
+use crate::rollback;
 
 /// How often a pause is doubled at most.
 const MOST_DOUBLINGS: u32 = 10;
@@ -30,13 +33,22 @@ pub enum Command {
         /// Which try.
         attempt: u32,
     },
+    /// Undo what the step did: its wave failed (requirement D1).
+    Undo {
+        /// Which.
+        step: StepId,
+        /// What failed.
+        because: String,
+    },
 }
 
 impl Command {
     /// The step it is about.
     pub fn step(&self) -> &StepId {
         match self {
-            Self::Execute { step, .. } | Self::Reconcile { step, .. } => step,
+            Self::Execute { step, .. } | Self::Reconcile { step, .. } | Self::Undo { step, .. } => {
+                step
+            }
         }
     }
 }
@@ -70,6 +82,11 @@ pub enum Waiting {
         /// What.
         because: String,
     },
+    /// A person stopped it.
+    Paused {
+        /// Why.
+        because: String,
+    },
 }
 
 /// What may be done now and what is waited for.
@@ -87,33 +104,7 @@ pub struct Decision {
 
 /// Says what may be done at `now`. Without a plan: nothing, and nothing is finished.
 pub fn decide(state: &State, now: Timestamp) -> Decision {
-    let mut decision = Decision::default();
-    let Some(in_force) = &state.plan else {
-        return decision;
-    };
-    let plan = &*in_force.plan;
-    let mut open = 0usize;
-    for step in &plan.steps {
-        if state.is_over(&step.id) {
-            continue;
-        }
-        open += 1;
-        match next(state, plan, step, now) {
-            Next::Now(command) => decision.commands.push(command),
-            Next::Later(on) => {
-                if let Waiting::Time { until } = on {
-                    decision.wake_at = Some(decision.wake_at.map_or(until, |w| w.min(until)));
-                }
-                decision.waits.push(Wait {
-                    step: step.id.clone(),
-                    on,
-                });
-            }
-            Next::NotYet => {}
-        }
-    }
-    decision.finished = open == 0;
-    decision
+    Agenda::new(state, now).map_or_else(Decision::default, |agenda| agenda.decision())
 }
 
 /// Whether a command that was decided on earlier still is due: nobody did, skipped or
@@ -125,19 +116,39 @@ pub fn is_due(state: &State, command: &Command, now: Timestamp) -> bool {
     let Some(step) = in_force.plan.step(command.step()) else {
         return false;
     };
-    !state.is_over(&step.id)
-        && matches!(next(state, &in_force.plan, step, now), Next::Now(due) if &due == command)
+    matches!(next(state, &in_force.plan, step, now), Next::Now(due) if &due == command)
 }
 
 /// What comes next for one step.
-enum Next {
+pub(crate) enum Next {
     Now(Command),
     Later(Waiting),
     /// Other steps come first.
     NotYet,
+    /// Nothing more.
+    Over,
 }
 
-fn next(state: &State, plan: &Plan, step: &Step, now: Timestamp) -> Next {
+/// What comes next for a step.
+pub(crate) fn next(state: &State, plan: &Plan, step: &Step, now: Timestamp) -> Next {
+    let next = if state.is_over(&step.id) {
+        rollback::of_done(state, plan, step).map_or(Next::Over, Next::Now)
+    } else {
+        rollback::next(state, plan, step, now).unwrap_or_else(|| onward(state, plan, step, now))
+    };
+    match (next, paused(state, step)) {
+        (Next::Now(_), Some(because)) => Next::Later(Waiting::Paused { because }),
+        (next, _) => next,
+    }
+}
+
+/// Why a person stopped this step's rotation, if one did.
+fn paused(state: &State, step: &Step) -> Option<String> {
+    let rotation = state.paused_rotations.get(&step.credential);
+    rotation.or(state.paused.as_ref()).cloned()
+}
+
+fn onward(state: &State, plan: &Plan, step: &Step, now: Timestamp) -> Next {
     let known = state.steps.get(&step.id);
     match known.map(|known| &known.status) {
         Some(StepStatus::Intended) => reconcile(step, known),
@@ -160,7 +171,7 @@ fn next(state: &State, plan: &Plan, step: &Step, now: Timestamp) -> Next {
                 because: "its answer was lost on every try, and it never had happened".to_string(),
             })
         }
-        _ => ready(state, step, known, now),
+        _ => ready(state, plan, step, known, now),
     }
 }
 
@@ -197,26 +208,32 @@ fn retry(
             because: fault.detail.clone(),
         });
     }
-    let doublings = known.tries.saturating_sub(1).min(MOST_DOUBLINGS);
-    let pause = i64::from(plan.policy.backoff_s) << doublings;
-    let until = later(known.at, pause);
+    let until = again_at(plan, known);
     if now < until {
         return Next::Later(Waiting::Time { until });
     }
-    ready(state, step, Some(known), now)
+    ready(state, plan, step, Some(known), now)
+}
+
+/// When to try again after a failed try: the pause doubles from one to the next.
+pub(crate) fn again_at(plan: &Plan, known: &StepState) -> Timestamp {
+    let doublings = known.tries.saturating_sub(1).min(MOST_DOUBLINGS);
+    later(known.at, i64::from(plan.policy.backoff_s) << doublings)
 }
 
 /// A step that was not done: may it be, now?
-fn ready(state: &State, step: &Step, known: Option<&StepState>, now: Timestamp) -> Next {
-    let counted_from = step.gates.iter().filter_map(|gate| match gate {
-        Gate::After { step, .. } => Some(step),
-        Gate::Approved | Gate::Contained => None,
-    });
-    if !step
-        .needs
-        .iter()
-        .chain(counted_from)
-        .all(|id| state.is_over(id))
+fn ready(
+    state: &State,
+    plan: &Plan,
+    step: &Step,
+    known: Option<&StepState>,
+    now: Timestamp,
+) -> Next {
+    if !step.waits_for().all(|id| state.is_over(id)) {
+        return Next::NotYet;
+    }
+    if let Action::Roll { consumer } = &step.action
+        && is_busy(state, plan, step, consumer)
     {
         return Next::NotYet;
     }
@@ -233,14 +250,34 @@ fn ready(state: &State, step: &Step, known: Option<&StepState>, now: Timestamp) 
     })
 }
 
+/// Whether another rotation has a consumer rolled and not yet seen it well: one change at a
+/// time, so that it is known which one made it ill (requirement D8).
+fn is_busy(state: &State, plan: &Plan, step: &Step, consumer: &ConsumerId) -> bool {
+    let open = |id: &StepId| {
+        state
+            .steps
+            .get(id)
+            .is_none_or(|known| matches!(known.status, StepStatus::Retried | StepStatus::NotDone))
+    };
+    let rolled = |id: &StepId| {
+        state.steps.get(id).is_some_and(|known| {
+            matches!(
+                known.status,
+                StepStatus::Intended | StepStatus::Unknown { .. } | StepStatus::Done { .. }
+            )
+        })
+    };
+    plan.steps_on(consumer)
+        .filter(|other| other.credential != step.credential)
+        .filter(|other| matches!(other.action, Action::Adopt { .. }) && open(&other.id))
+        .any(|adopt| adopt.needs.iter().any(rolled))
+}
+
 /// What a gate waits for, if it is closed.
 fn closed(state: &State, gate: &Gate, now: Timestamp) -> Option<Waiting> {
     match gate {
         Gate::Approved => {
-            let approved = state
-                .plan
-                .as_ref()
-                .is_some_and(|plan| !plan.approved_by.is_empty());
+            let approved = state.plan.as_ref().is_some_and(|plan| plan.is_approved());
             (!approved).then_some(Waiting::Approval)
         }
         Gate::Contained => (!state.is_contained()).then_some(Waiting::Containment),
@@ -269,11 +306,15 @@ pub fn resources(plan: &Plan, step: &Step) -> BTreeSet<String> {
     match &step.action {
         Action::Write { container, .. } => BTreeSet::from([format!("container {container}")]),
         Action::Roll { consumer } => BTreeSet::from([format!("consumer {consumer}")]),
-        Action::Mint { .. } | Action::Cut | Action::Disable | Action::Delete => principal(),
+        Action::Mint { .. } | Action::Cut | Action::Disable | Action::Delete | Action::Sweep => {
+            principal()
+        }
         Action::Keep { .. }
         | Action::Check
         | Action::Adopt { .. }
+        | Action::Settle { .. }
         | Action::Observe { .. }
+        | Action::Announce { .. }
         | Action::Prove => BTreeSet::new(),
     }
 }

@@ -128,6 +128,8 @@ fn drift_of_places(plan: &Plan, state: &State, seen: &Observed) -> Vec<Drift> {
 
 fn drift_of_keys(plan: &Plan, state: &State, seen: &Observed) -> Vec<Drift> {
     let mut found = Vec::new();
+    let all_ours = ours(plan, state);
+    let none = Ours::default();
     for (issuer, principals) in &plan.baseline.keys {
         for (principal, expected) in principals {
             let name = format!("{issuer} {principal}");
@@ -135,7 +137,7 @@ fn drift_of_keys(plan: &Plan, state: &State, seen: &Observed) -> Vec<Drift> {
                 found.push(Drift::KeysUnlisted { principal: name });
                 continue;
             };
-            let ours = ours(plan, state, issuer, principal);
+            let ours = all_ours.get(&(issuer, principal)).unwrap_or(&none);
             if ours.minting {
                 continue;
             }
@@ -171,18 +173,19 @@ struct Ours {
     minting: bool,
 }
 
-fn ours(plan: &Plan, state: &State, issuer: &IssuerId, principal: &Principal) -> Ours {
-    let mut ours = Ours::default();
-    for step in &plan.steps {
-        let Some(rotation) = plan
-            .rotation(&step.credential)
-            .filter(|r| &r.issuer == issuer && &r.principal == principal)
-        else {
+fn ours<'a>(plan: &'a Plan, state: &State) -> BTreeMap<(&'a IssuerId, &'a Principal), Ours> {
+    let mut all: BTreeMap<_, Ours> = BTreeMap::new();
+    for step in plan
+        .steps
+        .iter()
+        .filter(|step| state.steps.contains_key(&step.id))
+    {
+        let Some(rotation) = plan.rotation(&step.credential) else {
             continue;
         };
-        if !state.steps.contains_key(&step.id) {
-            continue;
-        }
+        let ours = all
+            .entry((&rotation.issuer, &rotation.principal))
+            .or_default();
         match (&step.action, state.result_of(&step.id)) {
             (Action::Mint { .. }, Some(result)) => ours.minted.extend(result.key.clone()),
             (Action::Mint { .. }, None) => ours.minting = true,
@@ -192,5 +195,5 @@ fn ours(plan: &Plan, state: &State, issuer: &IssuerId, principal: &Principal) ->
             _ => {}
         }
     }
-    ours
+    all
 }

@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use relatch_case::model::{Credential, ExposureLevel, IssuedKey, Minting, Part, Sheet};
-use relatch_case::plan::{Baseline, Blocked, ContainerBaseline, Mode, Plan, Rotation, VERSION};
-use relatch_case::{CredentialId, KeyId, Policy, Principal, State};
+use relatch_case::model::{Credential, ExposureLevel, Minting, Part, Sheet};
+use relatch_case::plan::{
+    After, Baseline, Blocked, ContainerBaseline, Mode, Plan, PlanIndex, Rotation, VERSION,
+};
+use relatch_case::{ConsumerId, CredentialId, IssuerId, KeyId, Policy, Principal, State};
 
+use crate::order::order;
 use crate::steps::Steps;
 
 /// What a person asked for.
@@ -20,6 +23,9 @@ pub struct Options {
     pub only: BTreeSet<CredentialId>,
     /// When the plan is made: waivers that ran out by then no longer count. `None`: all count.
     pub at: Option<Timestamp>,
+    /// Pairs of which the first need not be dead before the second is renewed, by a person's
+    /// decision.
+    pub cut: BTreeSet<(CredentialId, CredentialId)>,
 }
 
 /// A state from which no plan can be made.
@@ -51,23 +57,30 @@ pub fn make(state: &State, policy: &Policy, options: &Options) -> Result<Plan, P
     if state.credentials.is_empty() {
         return Err(PlanError::NothingKnown);
     }
-    let (mut candidates, mut blocked) = sort_out(state, options);
-    candidates.sort_by(|a, b| urgency(a).cmp(&urgency(b)));
-    let mut rotations = Vec::new();
-    for candidate in &candidates {
-        match mode_of(state, candidate, &candidates, options) {
-            Ok((mode, why)) => rotations.push((candidate, rotation(candidate, mode, why))),
+    let (candidates, mut blocked) = sort_out(state, options);
+    let order = order(state, policy, &candidates, &options.cut);
+    for (at, because) in order.circles {
+        blocked.push(block(candidates[at].credential, because));
+    }
+    let slots = Slots::of(state, &candidates);
+    let mut chosen: Vec<(&Candidate<'_>, Rotation)> = Vec::new();
+    for at in order.sorted {
+        let candidate = &candidates[at];
+        let after = order.after.get(&at).cloned().unwrap_or_default();
+        let mode =
+            first_dead(&after, &blocked).and_then(|()| mode_of(state, candidate, &slots, options));
+        match mode {
+            Ok((mode, why)) => chosen.push((candidate, rotation(candidate, mode, why, after))),
             Err(because) => blocked.push(block(candidate.credential, because)),
         }
     }
-    let mut steps = Steps::new(state, policy);
-    for (candidate, rotation) in &rotations {
-        steps.add(candidate, rotation, &rotations);
+    heat(state, &mut chosen);
+    let mut steps = Steps::new(state, policy, &chosen);
+    for (candidate, rotation) in &chosen {
+        steps.add(candidate, rotation);
     }
-    let rotations: Vec<Rotation> = rotations
-        .into_iter()
-        .map(|(_, rotation)| rotation)
-        .collect();
+    let rotations: Vec<Rotation> = chosen.iter().map(|(_, r)| r.clone()).collect();
+    let steps = steps.finish();
     let baseline = baseline(state, &rotations);
     Ok(Plan {
         version: VERSION,
@@ -75,9 +88,10 @@ pub fn make(state: &State, policy: &Policy, options: &Options) -> Result<Plan, P
         account: case.account.clone(),
         policy: policy.clone(),
         rotations,
-        steps: steps.finish(),
+        steps,
         baseline,
         blocked,
+        index: PlanIndex::default(),
     })
 }
 
@@ -144,32 +158,64 @@ fn candidate<'a>(
     })
 }
 
-/// What comes first: the thief's own keys, keys that make keys, what he read, then by name.
-fn urgency<'a>(
-    c: &Candidate<'a>,
-) -> (
-    bool,
-    bool,
-    bool,
-    std::cmp::Reverse<Option<ExposureLevel>>,
-    &'a str,
-    &'a CredentialId,
-) {
-    (
-        !c.planted,
-        !c.used_by_thief,
-        !c.credential.mints_keys,
-        std::cmp::Reverse(c.exposure),
-        &c.credential.name,
-        &c.credential.id,
-    )
+/// Makes hot what a hot rotation waits for, where they share a consumer: it is down until both
+/// are renewed, and could not be seen well on the one that comes first.
+fn heat(state: &State, chosen: &mut [(&Candidate<'_>, Rotation)]) {
+    let at: BTreeMap<CredentialId, usize> = chosen
+        .iter()
+        .enumerate()
+        .map(|(at, (c, _))| (c.credential.id.clone(), at))
+        .collect();
+    for later in (0..chosen.len()).rev() {
+        if chosen[later].1.mode != Mode::Hot {
+            continue;
+        }
+        let after = chosen[later].1.after.clone();
+        let down = readers(state, &chosen[later].1.credential);
+        for before in after.iter().filter_map(|a| at.get(&a.credential).copied()) {
+            let (c, rotation) = &chosen[before];
+            let shared = !readers(state, &rotation.credential).is_disjoint(&down);
+            let room = !is_full(state, c) || c.sheet.deletes;
+            if rotation.mode == Mode::Warm && shared && room {
+                let why = format!(
+                    "{} is rotated hot and waits for it, and they share a consumer",
+                    chosen[later].1.name
+                );
+                chosen[before].1.mode = Mode::Hot;
+                chosen[before].1.why = why;
+            }
+        }
+    }
+}
+
+fn readers<'a>(state: &'a State, credential: &CredentialId) -> BTreeSet<&'a ConsumerId> {
+    state
+        .places_of(credential)
+        .flat_map(|place| state.consumers_of(&place.container))
+        .map(|consumer| &consumer.id)
+        .collect()
+}
+
+/// Whether everything that has to be dead before can be killed.
+fn first_dead(after: &[After], blocked: &[Blocked]) -> Result<(), String> {
+    let missing = after
+        .iter()
+        .find_map(|a| Some((a, blocked.iter().find(|b| b.credential == a.credential)?)));
+    match missing {
+        None => Ok(()),
+        Some((after, before)) => Err(format!(
+            "{} {} and is not rotated itself: deal with that one first, or plan again with \
+             --cut {}:…",
+            before.name, after.because, after.credential
+        )),
+    }
 }
 
 /// The mode of a rotation with the reason, or why it cannot be rotated.
 fn mode_of(
     state: &State,
     c: &Candidate<'_>,
-    all: &[Candidate<'_>],
+    slots: &Slots<'_>,
     options: &Options,
 ) -> Result<(Mode, String), String> {
     if !c.sheet.disables && !c.sheet.deletes {
@@ -201,6 +247,11 @@ fn mode_of(
             Mode::Hot,
             "the thief used this key: it dies first, an outage is accepted".to_string(),
         )
+    } else if c.credential.mints_keys && c.exposure == Some(ExposureLevel::Read) {
+        (
+            Mode::Hot,
+            "it makes keys and the thief read it: it dies first, an outage is accepted".to_string(),
+        )
     } else if options.mode == Some(Mode::Hot) {
         (
             Mode::Hot,
@@ -209,7 +260,7 @@ fn mode_of(
     } else {
         (Mode::Warm, exposure_words(c.exposure).to_string())
     };
-    if mode == Mode::Warm && free_slots(state, c, all) == Some(0) {
+    if mode == Mode::Warm && slots.free(c) == Some(0) {
         return Err(format!(
             "{} already holds as many keys as its issuer allows, so old and new cannot overlap: \
              delete the other key if nobody uses it, or plan this one hot (the old key is \
@@ -230,7 +281,9 @@ fn mode_of(
 /// Whether the principal holds as many keys as it can.
 pub(crate) fn is_full(state: &State, c: &Candidate<'_>) -> bool {
     c.sheet.slots.is_some_and(|slots| {
-        let held = state.keys_of(&c.credential.issuer, c.principal).len();
+        let listed = state.keys_of(&c.credential.issuer, c.principal);
+        let unlisted = usize::from(!listed.iter().any(|key| &key.id == c.key));
+        let held = listed.len() + unlisted;
         u32::try_from(held).unwrap_or(u32::MAX) >= slots
     })
 }
@@ -244,21 +297,47 @@ fn exposure_words(exposure: Option<ExposureLevel>) -> &'static str {
     }
 }
 
-/// Slots left for a new key once the keys that the thief made are gone. `None`: no limit.
-fn free_slots(state: &State, c: &Candidate<'_>, all: &[Candidate<'_>]) -> Option<u32> {
-    let slots = c.sheet.slots?;
-    let going = |key: &&IssuedKey| {
-        !c.sheet.deletes
-            || !all
-                .iter()
-                .any(|other| other.key == &key.id && retires_first(other))
-    };
-    let held = state
-        .keys_of(&c.credential.issuer, c.principal)
-        .iter()
-        .filter(going)
-        .count();
-    Some(slots.saturating_sub(u32::try_from(held).unwrap_or(u32::MAX)))
+/// Room for new keys, by principal.
+struct Slots<'a> {
+    held: BTreeMap<(&'a IssuerId, &'a Principal), usize>,
+}
+
+impl<'a> Slots<'a> {
+    /// Keys that stay while new ones are made: those that the thief made go first, where they
+    /// can be deleted.
+    fn of(state: &'a State, candidates: &'a [Candidate<'a>]) -> Self {
+        let going: BTreeSet<(&IssuerId, &KeyId)> = candidates
+            .iter()
+            .filter(|c| c.sheet.deletes && retires_first(c))
+            .map(|c| (&c.credential.issuer, c.key))
+            .collect();
+        let mut held = BTreeMap::new();
+        for (issuer, lists) in &state.keys {
+            for (principal, keys) in lists {
+                let stays = keys
+                    .iter()
+                    .filter(|key| !going.contains(&(issuer, &key.id)));
+                held.insert((issuer, principal), stays.count());
+            }
+        }
+        // A key that no list shows takes a slot all the same.
+        for c in candidates {
+            let owner = (&c.credential.issuer, c.principal);
+            let listed = state.keys_of(owner.0, owner.1);
+            if !listed.iter().any(|key| &key.id == c.key) && !going.contains(&(owner.0, c.key)) {
+                *held.entry(owner).or_default() += 1;
+            }
+        }
+        Self { held }
+    }
+
+    /// Slots left for a new key. `None`: no limit.
+    fn free(&self, c: &Candidate<'_>) -> Option<u32> {
+        let slots = c.sheet.slots?;
+        let held = self.held.get(&(&c.credential.issuer, c.principal));
+        let held = u32::try_from(held.copied().unwrap_or(0)).unwrap_or(u32::MAX);
+        Some(slots.saturating_sub(held))
+    }
 }
 
 /// Whether a candidate's key is retired without replacement, and so frees its slot.
@@ -266,7 +345,7 @@ pub(crate) fn retires_first(c: &Candidate<'_>) -> bool {
     c.planted || c.used_by_thief && !c.placed
 }
 
-fn rotation(c: &Candidate<'_>, mode: Mode, why: String) -> Rotation {
+fn rotation(c: &Candidate<'_>, mode: Mode, why: String, after: Vec<After>) -> Rotation {
     Rotation {
         credential: c.credential.id.clone(),
         name: c.credential.name.clone(),
@@ -275,6 +354,7 @@ fn rotation(c: &Candidate<'_>, mode: Mode, why: String) -> Rotation {
         old_key: c.key.clone(),
         mode,
         why,
+        after,
     }
 }
 

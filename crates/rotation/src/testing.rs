@@ -264,7 +264,7 @@ pub(crate) fn put_in_force(state: &mut State, plan: Plan) {
     let hash = plan.hash().expect("a hash");
     let recorded = Fact::PlanRecorded {
         hash: hash.clone(),
-        plan: Box::new(plan),
+        plan: std::sync::Arc::new(plan),
     };
     record(state, start(), recorded);
     let by = "somebody".to_string();

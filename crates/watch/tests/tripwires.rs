@@ -63,7 +63,7 @@ fn plan(numbers: &[u32]) -> Fact {
     };
     Fact::PlanRecorded {
         hash: PlanHash::from("h"),
-        plan: Box::new(Plan {
+        plan: std::sync::Arc::new(Plan {
             version: VERSION,
             case: CaseId::from("case-1"),
             account: None,

@@ -40,11 +40,22 @@ pub(super) fn replaced(
 ) -> Result<String, Fault> {
     check_slots(container, &slots(text), changes)?;
     match changes.get(&Slot::whole()) {
-        Some(value) => Ok(as_text(container, value)?.to_string()),
+        Some(value) => one_value(container, as_text(container, value)?),
         None => json::replace(text, changes)
             .map(|mut new| std::mem::take(&mut *new))
             .map_err(|error| Fault::new(FaultKind::Invalid, format!("{container}: {error}"))),
     }
+}
+
+/// A text that will be read back as the one value that it is.
+fn one_value(container: &Container, text: &str) -> Result<String, Fault> {
+    if leaves(text).is_none() {
+        return Ok(text.to_string());
+    }
+    Err(Fault::new(
+        FaultKind::Invalid,
+        format!("{container}: the new value is a JSON object and would be read as several values"),
+    ))
 }
 
 /// Refuses an empty change and one of a slot that does not exist.

@@ -4,16 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::types::{
-    Actor, BlindSpot, CaseInfo, Measure, PlanInForce, State, StepState, StepStatus, TripwireHit,
-    Waiver,
+    Actor, BlindSpot, CaseInfo, Map, Measure, PlanInForce, State, TripwireHit, Waiver,
 };
-use crate::StepId;
-use crate::fact::{Fact, Outcome, Record, StepResult};
-use crate::journal::Head;
-use crate::model::Exposure;
+use crate::approval;
+use crate::fact::{Fact, Record};
+use crate::model::{Consumer, Exposure, Place};
 
 impl State {
     /// The state after these facts.
@@ -27,16 +24,20 @@ impl State {
 
     /// Takes one more fact in. The chain was checked by whoever read it.
     pub fn apply(&mut self, record: &Record) {
-        self.head = Head {
-            seq: record.seq,
-            hash: record.hash.clone(),
-        };
+        self.head.seq = record.seq;
+        self.head.hash.clone_from(&record.hash);
         let at = record.at;
         match &record.fact {
             fact @ (Fact::StepIntended { .. }
             | Fact::StepEnded { .. }
             | Fact::StepSkipped { .. }
-            | Fact::StepRetried { .. }) => self.apply_step(at, fact),
+            | Fact::StepRetried { .. }
+            | Fact::UndoIntended { .. }
+            | Fact::UndoEnded { .. }) => self.apply_step(at, fact),
+            fact @ (Fact::PlanRecorded { .. }
+            | Fact::PlanApproved { .. }
+            | Fact::PlanSigned { .. }
+            | Fact::ApprovalBypassed { .. }) => self.apply_plan(at, fact),
             fact @ (Fact::MeasureIntended { .. }
             | Fact::MeasureApplied { .. }
             | Fact::MeasureFailed { .. }
@@ -47,7 +48,8 @@ impl State {
             | Fact::KeysListed { .. }
             | Fact::CredentialFound { .. }
             | Fact::PlaceFound { .. }
-            | Fact::ConsumerFound { .. }) => self.apply_inventory(fact),
+            | Fact::ConsumerFound { .. }
+            | Fact::DependencyFound { .. }) => self.apply_inventory(fact),
             fact => self.apply_other(at, fact),
         }
     }
@@ -131,19 +133,21 @@ impl State {
             Fact::ContainmentWaived { because, people } => {
                 self.containment_waiver = Some((because.clone(), people.clone()));
             }
-            Fact::PlanRecorded { hash, plan } => {
-                self.plan = Some(PlanInForce {
-                    hash: hash.clone(),
-                    plan: Arc::new((**plan).clone()),
-                    recorded_at: at,
-                    approved_by: BTreeSet::new(),
-                });
-            }
-            Fact::PlanApproved { hash, by } => {
-                if let Some(plan) = self.plan.as_mut().filter(|plan| &plan.hash == hash) {
-                    plan.approved_by.insert(by.clone());
+            Fact::Paused {
+                credential,
+                because,
+            } => match credential {
+                Some(one) => {
+                    self.paused_rotations.insert(one.clone(), because.clone());
                 }
-            }
+                None => self.paused = Some(because.clone()),
+            },
+            Fact::Resumed { credential } => match credential {
+                Some(one) => {
+                    self.paused_rotations.remove(one);
+                }
+                None => self.paused = None,
+            },
             Fact::Waived {
                 credential,
                 because,
@@ -192,6 +196,8 @@ impl State {
                 self.credentials.clear();
                 self.places.clear();
                 self.consumers.clear();
+                self.dependencies.clear();
+                self.map = Map::default();
             }
             Fact::IssuerKnown { issuer, sheet } => {
                 self.sheets.insert(issuer.clone(), sheet.clone());
@@ -210,11 +216,85 @@ impl State {
                 self.credentials
                     .insert(credential.id.clone(), credential.clone());
             }
-            Fact::PlaceFound { place } => {
-                self.places.insert(place.id.clone(), place.clone());
+            Fact::PlaceFound { place } => self.place_found(place),
+            Fact::ConsumerFound { consumer } => self.consumer_found(consumer),
+            Fact::DependencyFound { credential, opens } => {
+                self.dependencies
+                    .entry(credential.clone())
+                    .or_default()
+                    .insert(opens.clone());
             }
-            Fact::ConsumerFound { consumer } => {
-                self.consumers.insert(consumer.id.clone(), consumer.clone());
+            _ => {}
+        }
+    }
+
+    fn place_found(&mut self, place: &Place) {
+        let known = self.places.insert(place.id.clone(), place.clone());
+        if let Some(before) = known
+            && let Some(places) = self.map.places_of.get_mut(&before.credential)
+        {
+            places.remove(&place.id);
+        }
+        self.map
+            .places_of
+            .entry(place.credential.clone())
+            .or_default()
+            .insert(place.id.clone());
+    }
+
+    fn consumer_found(&mut self, consumer: &Consumer) {
+        let known = self.consumers.insert(consumer.id.clone(), consumer.clone());
+        for container in known.iter().flat_map(|before| &before.reads) {
+            if let Some(readers) = self.map.consumers_of.get_mut(container) {
+                readers.remove(&consumer.id);
+            }
+        }
+        for container in &consumer.reads {
+            self.map
+                .consumers_of
+                .entry(container.clone())
+                .or_default()
+                .insert(consumer.id.clone());
+        }
+    }
+
+    fn apply_plan(&mut self, at: Timestamp, fact: &Fact) {
+        let hash = match fact {
+            Fact::PlanRecorded { hash, plan } => {
+                self.plan = Some(PlanInForce {
+                    hash: hash.clone(),
+                    plan: Arc::clone(plan),
+                    recorded_at: at,
+                    approved_by: BTreeSet::new(),
+                    bypassed: None,
+                });
+                return;
+            }
+            Fact::PlanApproved { hash, .. }
+            | Fact::PlanSigned { hash, .. }
+            | Fact::ApprovalBypassed { hash, .. } => hash,
+            _ => return,
+        };
+        let Some(plan) = self.plan.as_mut().filter(|plan| &plan.hash == hash) else {
+            return;
+        };
+        let approvers = &plan.plan.policy.approvers;
+        match fact {
+            // A name alone counts only where the plan does not ask for signatures.
+            Fact::PlanApproved { by, .. } if approvers.is_empty() => {
+                plan.approved_by.insert(by.clone());
+            }
+            Fact::PlanSigned { by, signature, .. } => {
+                let holds = approvers.iter().any(|approver| {
+                    &approver.name == by
+                        && approval::verify(&plan.plan.case, hash, signature, &approver.key).is_ok()
+                });
+                if holds {
+                    plan.approved_by.insert(by.clone());
+                }
+            }
+            Fact::ApprovalBypassed { by, because, .. } => {
+                plan.bypassed = Some((by.clone(), because.clone()));
             }
             _ => {}
         }
@@ -264,115 +344,5 @@ impl State {
             Fact::MeasureRestored { .. } => measure.restored_at = Some(at),
             _ => {}
         }
-    }
-
-    fn apply_step(&mut self, at: Timestamp, fact: &Fact) {
-        let (step, status) = match fact {
-            Fact::StepIntended {
-                step,
-                attempt,
-                baseline,
-            } => {
-                let tries = self.steps.get(step).map_or(0, |known| known.tries) + 1;
-                let state = StepState {
-                    attempt: *attempt,
-                    tries,
-                    status: StepStatus::Intended,
-                    at,
-                    baseline: baseline.clone(),
-                    intended_at: Some(at),
-                };
-                self.steps.insert(step.clone(), state);
-                return;
-            }
-            Fact::StepEnded { step, outcome, .. } => (step, status_of(outcome)),
-            Fact::StepSkipped { step, because } => (
-                step,
-                StepStatus::Skipped {
-                    because: because.clone(),
-                },
-            ),
-            Fact::StepRetried { step } => (step, StepStatus::Retried),
-            _ => return,
-        };
-        if !matches!(fact, Fact::StepEnded { .. }) && !self.may_be_sent(step, &status) {
-            return;
-        }
-        if let (
-            StepStatus::Done {
-                result: StepResult {
-                    probe: Some(probe), ..
-                },
-            },
-            Some(plan),
-        ) = (&status, &self.plan)
-            && let Some(planned) = plan.plan.step(step)
-            && planned.action == crate::plan::Action::Prove
-        {
-            self.probes
-                .insert(planned.credential.clone(), (at, probe.clone()));
-        }
-        let attempt = if let Fact::StepEnded { attempt, .. } = fact {
-            *attempt
-        } else {
-            0
-        };
-        let state = self.steps.entry(step.clone()).or_insert(StepState {
-            attempt,
-            tries: 0,
-            status: StepStatus::Retried,
-            at,
-            baseline: Value::Null,
-            intended_at: None,
-        });
-        if status == StepStatus::Retried {
-            state.tries = 0;
-        } else if state.status != StepStatus::Intended
-            && matches!(status, StepStatus::Failed { .. })
-        {
-            // It failed before the intent, while looking at what is there.
-            state.tries += 1;
-        }
-        state.status = status;
-        state.at = at;
-    }
-
-    /// Whether a person may skip a step or send it back to work. What is done stays done, or
-    /// a second key would be minted and the first one forgotten; what may have happened is
-    /// reconciled before it is tried again (law 1), and a mint also before it is skipped, or
-    /// its key would be an orphan (law 3).
-    fn may_be_sent(&self, step: &StepId, to: &StepStatus) -> bool {
-        match self.steps.get(step).map(|known| &known.status) {
-            Some(StepStatus::Done { .. }) => false,
-            Some(StepStatus::Intended | StepStatus::Unknown { .. }) => {
-                *to != StepStatus::Retried && !self.is_mint(step)
-            }
-            _ => true,
-        }
-    }
-
-    fn is_mint(&self, step: &StepId) -> bool {
-        self.plan
-            .as_ref()
-            .and_then(|plan| plan.plan.step(step))
-            .is_some_and(|step| matches!(step.action, crate::plan::Action::Mint { .. }))
-    }
-}
-
-fn status_of(outcome: &Outcome) -> StepStatus {
-    match outcome {
-        Outcome::Done { result } => StepStatus::Done {
-            result: result.clone(),
-        },
-        Outcome::Failed { fault } => StepStatus::Failed {
-            fault: fault.clone(),
-        },
-        Outcome::Unknown { fault } => StepStatus::Unknown {
-            fault: fault.clone(),
-        },
-        Outcome::NotDone { .. } => StepStatus::NotDone,
-        Outcome::Stuck { because } => StepStatus::Stuck {
-            because: because.clone(),
-        },
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! - `types`: what is known, as data;
 //! - `fold`: how a fact changes it;
+//! - `steps`: how a fact about a step does;
 //! - `questions`: what the rest of the program asks of it.
 
 mod fold;
 mod questions;
+mod steps;
 mod types;
 
 pub use types::{
-    Actor, BlindSpot, CaseInfo, Measure, PlanInForce, State, StepState, StepStatus, TripwireHit,
-    Waiver,
+    Actor, BlindSpot, CaseInfo, FailedWave, Measure, PlanInForce, State, StepState, StepStatus,
+    TripwireHit, Waiver,
 };

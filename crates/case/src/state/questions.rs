@@ -54,18 +54,18 @@ impl State {
 
     /// The places that hold a credential.
     pub fn places_of(&self, credential: &CredentialId) -> impl Iterator<Item = &Place> {
-        let credential = credential.clone();
-        self.places
-            .values()
-            .filter(move |place| place.credential == credential)
+        let ids = self.map.places_of.get(credential);
+        ids.into_iter()
+            .flatten()
+            .filter_map(|id| self.places.get(id))
     }
 
     /// The consumers that read a container.
     pub fn consumers_of(&self, container: &Container) -> impl Iterator<Item = &Consumer> {
-        let container = container.clone();
-        self.consumers
-            .values()
-            .filter(move |consumer| consumer.reads.contains(&container))
+        let ids = self.map.consumers_of.get(container);
+        ids.into_iter()
+            .flatten()
+            .filter_map(|id| self.consumers.get(id))
     }
 
     /// The keys of a principal, as last listed.

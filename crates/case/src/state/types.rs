@@ -1,6 +1,6 @@
 //! What is known, as data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,7 +11,9 @@ use serde_json::Value;
 use crate::fact::{EvidenceFile, StepResult};
 use crate::fault::Fault;
 use crate::journal::Head;
-use crate::model::{Consumer, Container, Credential, Exposure, KeyLists, Place, Probe, Sheet};
+use crate::model::{
+    Consumer, Container, Credential, Exposure, KeyLists, Opens, Place, Probe, Sheet,
+};
 use crate::plan::Plan;
 use crate::{CaseId, ConsumerId, CredentialId, IssuerId, KeyId, PlaceId, PlanHash, StepId, chain};
 
@@ -47,6 +49,8 @@ pub struct State {
     pub places: BTreeMap<PlaceId, Place>,
     /// Consumers.
     pub consumers: BTreeMap<ConsumerId, Consumer>,
+    /// What credentials open besides what they are for.
+    pub dependencies: BTreeMap<CredentialId, BTreeSet<Opens>>,
     /// The last probe of each credential's old key, with its time.
     pub probes: BTreeMap<CredentialId, (Timestamp, Probe)>,
     /// Measures of containment.
@@ -57,6 +61,14 @@ pub struct State {
     pub plan: Option<PlanInForce>,
     /// Steps that were touched.
     pub steps: BTreeMap<StepId, StepState>,
+    /// Keys that this case made, and for which credential.
+    pub minted: BTreeMap<KeyId, CredentialId>,
+    /// Waves that failed and were not sent back to work, by credential.
+    pub failed_waves: BTreeMap<CredentialId, FailedWave>,
+    /// Why a person stopped all rotations.
+    pub paused: Option<String>,
+    /// Rotations that a person stopped, and why.
+    pub paused_rotations: BTreeMap<CredentialId, String>,
     /// Waivers.
     pub waivers: BTreeMap<CredentialId, Waiver>,
     /// Uses of retired keys.
@@ -69,6 +81,27 @@ pub struct State {
     pub certificates: Vec<(Timestamp, String)>,
     /// When and with what remark the case was closed.
     pub closed: Option<(Timestamp, String)>,
+    /// Who is where; derived from places and consumers.
+    #[serde(skip)]
+    pub(super) map: Map,
+}
+
+/// The map of places and consumers, by what one asks it for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Map {
+    pub(super) places_of: HashMap<CredentialId, BTreeSet<PlaceId>>,
+    pub(super) consumers_of: HashMap<Container, BTreeSet<ConsumerId>>,
+}
+
+/// A wave that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedWave {
+    /// Its number.
+    pub wave: u32,
+    /// The step that failed.
+    pub step: StepId,
+    /// What was seen.
+    pub because: String,
 }
 
 /// The case itself.
@@ -148,8 +181,19 @@ pub struct PlanInForce {
     pub plan: Arc<Plan>,
     /// When it was recorded.
     pub recorded_at: Timestamp,
-    /// Who approved it.
+    /// Who approved it, by name or by a signature that holds; where the plan names its
+    /// approvers only those.
     pub approved_by: BTreeSet<String>,
+    /// Who went on without the approvals that it asks for, and why.
+    pub bypassed: Option<(String, String)>,
+}
+
+impl PlanInForce {
+    /// Whether as many people approved it as it asks for, or somebody went on without.
+    pub fn is_approved(&self) -> bool {
+        let needed = self.plan.policy.approvals.max(1) as usize;
+        self.bypassed.is_some() || self.approved_by.len() >= needed
+    }
 }
 
 /// How far a step is.
@@ -204,6 +248,16 @@ pub enum StepStatus {
         /// Why.
         because: String,
     },
+    /// It had happened, and is being undone.
+    Undoing {
+        /// What failed.
+        because: String,
+    },
+    /// It had happened and was undone.
+    Undone {
+        /// What failed.
+        because: String,
+    },
 }
 
 /// Why a credential will not be rotated.
@@ -250,17 +304,23 @@ impl Default for State {
             credentials: BTreeMap::new(),
             places: BTreeMap::new(),
             consumers: BTreeMap::new(),
+            dependencies: BTreeMap::new(),
             probes: BTreeMap::new(),
             measures: BTreeMap::new(),
             containment_waiver: None,
             plan: None,
             steps: BTreeMap::new(),
+            minted: BTreeMap::new(),
+            failed_waves: BTreeMap::new(),
+            paused: None,
+            paused_rotations: BTreeMap::new(),
             waivers: BTreeMap::new(),
             tripwires: Vec::new(),
             watched: BTreeMap::new(),
             shredded_at: None,
             certificates: Vec::new(),
             closed: None,
+            map: Map::default(),
         }
     }
 }

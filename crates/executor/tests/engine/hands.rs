@@ -261,7 +261,7 @@ async fn a_plan_made_meanwhile_is_followed_once_it_is_approved() {
         let hash = plan.hash().expect("hash");
         setting.record(Fact::PlanRecorded {
             hash: hash.clone(),
-            plan: Box::new(plan),
+            plan: std::sync::Arc::new(plan),
         });
         tokio::time::sleep(Duration::from_secs(5)).await;
         let effects = setting.model.lock().effects.len();
@@ -302,7 +302,7 @@ async fn a_plan_approved_meanwhile_is_carried_out_by_the_same_run() {
         let hash = plan.hash().expect("hash");
         let recorded = Fact::PlanRecorded {
             hash: hash.clone(),
-            plan: Box::new(plan),
+            plan: std::sync::Arc::new(plan),
         };
         let by = "somebody".to_string();
         let ledger = setting.ledger("planner", &Kill::never());

@@ -7,9 +7,10 @@ use relatch_case::model::Liveness;
 use relatch_case::state::StepStatus;
 use relatch_case::{FaultKind, Policy};
 use relatch_executor::{Ended, EngineError, Event};
+use relatch_rotation::Waiting;
 use relatch_rotation::drift::drift;
 
-use crate::support::{Setting, Trouble, quick, step};
+use crate::support::{Setting, Trouble, container, quick, slot, step};
 
 #[tokio::test(start_paused = true)]
 async fn five_credentials_are_rotated_and_every_law_holds() {
@@ -176,25 +177,39 @@ async fn what_cannot_be_seen_does_not_count_as_observed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_consumer_that_is_ill_keeps_the_old_key_alive() {
+async fn a_consumer_that_does_not_get_well_has_its_wave_rolled_back() {
     let setting = Setting::one("named", 0);
+    let old = setting.model.value_at(&container("app"), &slot("k0"));
     setting.model.lock().ill.insert("web".into());
     setting.begin(&quick()).await;
-    let engine = setting.engine(&crate::support::Kill::never());
-    let (stop, stopped) = tokio::sync::watch::channel(false);
-    let later = async {
-        tokio::time::sleep(std::time::Duration::from_mins(10)).await;
-        stop.send(true).expect("it runs");
+    let ended = setting.run().await.expect("run");
+    let Ended::Waiting(waits) = ended else {
+        panic!("{ended:?}");
     };
-    let run = engine.run(relatch_executor::Patience::Forever, stopped);
-    let (ended, ()) = tokio::join!(run, later);
-    assert_eq!(ended.expect("run"), Ended::Stopped);
-    assert_eq!(setting.model.effects("disable"), 0);
-    let events = setting.events.lock().expect("events");
-    let told = events.iter().filter(
-        |event| matches!(event, Event::NotYet { detail, .. } if detail == "web is not well: 503"),
+    let because = "wave 1 is rolled back: web is not well: 503";
+    assert!(
+        waits.iter().any(
+            |wait| matches!(&wait.on, Waiting::Stuck { because: b } if b.starts_with(because))
+        ),
+        "{waits:?}"
     );
-    assert_eq!(told.count(), 1, "told once, not every second");
+    assert_eq!(setting.model.effects("disable"), 0);
+    assert_eq!(setting.model.value_at(&container("app"), &slot("k0")), old);
+    assert_eq!(setting.model.running_with("web", "app", "k0"), old);
+    {
+        let events = setting.events.lock().expect("events");
+        let told = events.iter().filter(
+            |event| matches!(event, Event::NotYet { detail, .. } if detail == "web is not well: 503"),
+        );
+        assert_eq!(told.count(), 1, "told once, not every second");
+    }
+    // A person mends the consumer and sends the wave back to work.
+    setting.model.lock().ill.clear();
+    let step = step("k0", "adopt/web");
+    setting.record(Fact::StepRetried { step });
+    assert_eq!(setting.run().await.expect("run"), Ended::Finished);
+    assert_eq!(setting.model.effects("mint"), 1, "the new key is kept");
+    setting.model.assert_all_is_well();
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::app::App;
 use crate::commands::{plan, status};
 use crate::error::{CommandError, Kind, OfKind};
+use crate::outage::Outages;
 use crate::output::count;
 use crate::progress::Progress;
 use crate::workspace::OpenCase;
@@ -62,24 +63,29 @@ pub(crate) async fn run(app: &App, args: ApplyArgs) -> Result<(), CommandError> 
     }
     check_file(&case, &args)?;
     if let Some(hash) = &args.approve {
-        plan::approve(app, hash)?;
+        plan::approve_by_name(app, hash)?;
         case.ledger.catch_up()?;
     }
+    alarm(app, &case);
     let outside = Outside::connect(app, &case).await?;
     if args.dry_run {
         dry_run(app, &case);
         return Ok(());
     }
-    let engine = engine(app, &case, &outside, args.steps)?;
+    let rotations = must_be_approved(&case)?;
+    let outages = Outages::new(app, &case.id);
+    let engine = engine_telling(app, &case, &outside, args.steps, Some(outages.clone()))?;
     refuse_drift(&engine).await?;
-    confirm(app, &case, args.yes)?;
+    let question = format!("Rotate {}?", count(rotations, "credential"));
+    app.confirm(&question, args.yes)?;
     let patience = if args.wait {
         Patience::Forever
     } else {
         Patience::Seconds(args.patience)
     };
-    let ended = carry_out(app, &engine, patience).await?;
-    finish(app, &case, &ended)
+    let ended = carry_out(app, &engine, patience).await;
+    outages.finish().await;
+    finish(app, &case, &ended?)
 }
 
 /// The engine for a case, showing progress.
@@ -89,11 +95,27 @@ pub(crate) fn engine(
     outside: &Outside,
     verbose: bool,
 ) -> Result<Arc<Engine>, CommandError> {
+    engine_telling(app, case, outside, verbose, None)
+}
+
+/// The same, telling webhooks of outages.
+fn engine_telling(
+    app: &App,
+    case: &OpenCase,
+    outside: &Outside,
+    verbose: bool,
+    outages: Option<Outages>,
+) -> Result<Arc<Engine>, CommandError> {
     let identity = app.unlock(case)?;
     let ctx = outside.context(app, case, case.vault(&identity)?)?;
     let (steps, over) = case.ledger.with(progress);
     let show = Progress::new(app.printer, steps, over, verbose);
-    Ok(Arc::new(Engine::new(ctx, move |event| show.take(&event))))
+    Ok(Arc::new(Engine::new(ctx, move |event| {
+        if let Some(outages) = &outages {
+            outages.take(&event);
+        }
+        show.take(&event);
+    })))
 }
 
 /// Runs the engine; the first Ctrl-C lets what was begun finish, and then it stops.
@@ -184,19 +206,31 @@ fn dry_run(app: &App, case: &OpenCase) {
     });
 }
 
-fn confirm(app: &App, case: &OpenCase, yes: bool) -> Result<(), CommandError> {
-    let (approved, rotations) = case.ledger.with(|state| {
-        let plan = state.plan.as_ref();
-        (
-            plan.is_some_and(|plan| !plan.approved_by.is_empty()),
-            plan.map_or(0, |plan| plan.plan.rotations.len()),
-        )
+/// How many rotations the plan in force has; refuses one that is not approved.
+fn must_be_approved(case: &OpenCase) -> Result<usize, CommandError> {
+    let found = case.ledger.with(|state| {
+        let plan = state.plan.as_ref()?;
+        Some((plan::Approval::of(plan), plan.plan.rotations.len()))
     });
-    if !approved {
-        return Err(CommandError::new(Kind::Refused, "the plan is not approved")
-            .hint("relatch plan show, then relatch plan approve HASH"));
+    let (approval, rotations) = found.ok_or("there is no plan").kind(Kind::Usage)?;
+    if approval.approved {
+        return Ok(rotations);
     }
-    app.confirm(&format!("Rotate {}?", count(rotations, "credential")), yes)
+    Err(CommandError::new(
+        Kind::Refused,
+        format!("the plan is not approved: {}", approval.words()),
+    )
+    .hint("relatch plan show, then relatch plan approve HASH"))
+}
+
+/// Says that approvals were bypassed, if they were.
+fn alarm(app: &App, case: &OpenCase) {
+    let alarm = case
+        .ledger
+        .with(|state| plan::Approval::of(state.plan.as_ref()?).alarm());
+    if let Some(alarm) = alarm {
+        app.printer.note(&alarm);
+    }
 }
 
 fn progress(state: &relatch_case::State) -> (usize, usize) {

@@ -6,6 +6,7 @@ use clap::Args;
 use relatch_case::model::{Container, ExposureLevel, Liveness};
 use relatch_case::{Fact, FaultKind};
 use relatch_inventory::declared;
+use relatch_inventory::declared_dependency::{Known, dependencies};
 use relatch_inventory::detect::detect;
 use relatch_inventory::join::{IssuerKeys, JoinInput, Joined, join};
 use relatch_inventory::{BlindSpot, Findings};
@@ -84,7 +85,16 @@ pub(crate) async fn take(
     } else {
         reachable(&joined)
     };
+    let known = Known {
+        credentials: &joined.credentials,
+        issuers: &joined.sheets,
+        consumers: &joined.consumers,
+    };
+    let dependencies = dependencies(&app.config.dependency, known)
+        .kind(Kind::Usage)
+        .map_err(|error| error.hint("see [[dependency]] in relatch.toml; nothing was recorded"))?;
     let mut facts = joined.into_facts();
+    facts.extend(dependencies);
     facts.extend(reachable);
     case.ledger.record(app.now(), facts)?;
     Ok(without_consumer)

@@ -8,6 +8,7 @@ pub(crate) mod contain;
 pub(crate) mod drill;
 pub(crate) mod init;
 pub(crate) mod inventory;
+pub(crate) mod pause;
 pub(crate) mod plan;
 pub(crate) mod probe;
 pub(crate) mod report;
@@ -23,6 +24,7 @@ use crate::app::{App, who};
 use crate::cli::{Cli, Command};
 use crate::config::Config;
 use crate::error::CommandError;
+use crate::journals::Journals;
 use crate::output::Printer;
 use crate::workspace::Workspace;
 
@@ -42,6 +44,8 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Apply(args) => apply::run(&app, args).await,
         Command::Status(args) => status::run(&app, &args),
         Command::Tasks(args) => tasks::run(&app, args).await,
+        Command::Pause(args) => pause::pause(&app, args),
+        Command::Resume(args) => pause::resume(&app, args),
         Command::Skip(args) => step::skip(&app, args),
         Command::Retry(args) => step::retry(&app, args),
         Command::Waive(args) => waive::run(&app, args),
@@ -71,7 +75,7 @@ fn app(cli: &Cli) -> Result<App, CommandError> {
     };
     Ok(App {
         printer: Printer::new(cli.global.json),
-        workspace,
+        workspace: workspace.with_journals(Journals::configured(&config.journal)?),
         config,
         case: cli.global.case.as_deref().map(Into::into),
         passphrase_file: cli.global.passphrase_file.clone(),

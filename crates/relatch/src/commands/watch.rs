@@ -9,14 +9,15 @@ use relatch_aws::LookupBy;
 use relatch_case::{Fact, KeyId};
 use relatch_evidence::{Source, uses_of_keys};
 use relatch_watch::{
-    Alert, Dialect, Hit, KeyUse, LastUse, LineFormat, Pace, Retired, Webhook, Windowing,
-    nothing_seen, notify_all, retired_keys_ever, sift, sift_last_uses,
+    Alert, Hit, KeyUse, LastUse, LineFormat, Retired, Windowing, nothing_seen, notify_all,
+    retired_keys_ever, sift, sift_last_uses,
 };
 use serde::Serialize;
 
 use crate::app::App;
 use crate::commands::triage;
 use crate::error::{CommandError, Kind, OfKind};
+use crate::outage::webhooks;
 use crate::workspace::OpenCase;
 use crate::world::{Outside, regions};
 
@@ -156,21 +157,6 @@ async fn tell(app: &App, case: &OpenCase, look: &mut Look) -> Result<(), Command
         ));
     }
     Ok(())
-}
-
-fn webhooks(app: &App) -> Result<Vec<Webhook>, CommandError> {
-    let config = &app.config.watch;
-    let mut webhooks = Vec::new();
-    for (name, from, dialect) in [
-        ("webhook", &config.webhook, Dialect::Generic),
-        ("slack", &config.slack, Dialect::Slack),
-    ] {
-        if let Some(from) = from {
-            let webhook = Webhook::new(name, from.fetch()?, dialect, Pace::default());
-            webhooks.push(webhook.kind(Kind::Usage)?);
-        }
-    }
-    Ok(webhooks)
 }
 
 /// Reads the configured logs; what cannot be read is a problem and its watermark stays.

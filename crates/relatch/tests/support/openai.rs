@@ -5,6 +5,21 @@ use std::path::Path;
 use relatch_drill::{IssuerKind, Range, RangeConfig, braintrust};
 use serde_json::{Value, json};
 
+/// The issuer as a service asks it.
+pub(super) struct OpenAiKey {
+    models: String,
+    http: reqwest::Client,
+}
+
+impl OpenAiKey {
+    /// Whether a key is accepted.
+    pub(super) async fn works(&self, key: &str) -> bool {
+        let request = self.http.get(&self.models).bearer_auth(key);
+        let answer = request.send().await.expect("an answer");
+        answer.status().is_success()
+    }
+}
+
 /// The issuer.
 pub(super) struct OpenAi {
     range: Range,
@@ -62,15 +77,17 @@ impl OpenAi {
             .to_string()
     }
 
+    /// The issuer for those who have a key.
+    pub(super) fn key(&self) -> OpenAiKey {
+        OpenAiKey {
+            models: self.url("v1/models"),
+            http: self.http.clone(),
+        }
+    }
+
     /// Whether a key is accepted.
     pub(super) async fn works(&self, key: &str) -> bool {
-        let request = self.http.get(self.url("v1/models")).bearer_auth(key);
-        request
-            .send()
-            .await
-            .expect("an answer")
-            .status()
-            .is_success()
+        self.key().works(key).await
     }
 
     /// How many keys a service account has.

@@ -174,6 +174,7 @@ pub fn rotation(n: u32, issuer: &str, name: &str, mode: Mode) -> Rotation {
         old_key: old_key(n),
         mode,
         why: "the thief read it".into(),
+        after: Vec::new(),
     }
 }
 
@@ -223,6 +224,7 @@ fn steps(n: u32, actions: impl IntoIterator<Item = Action>) -> Vec<Step> {
             action,
             needs: needs.into_iter().collect(),
             gates: Vec::new(),
+            wave: None,
         });
     }
     steps
@@ -238,10 +240,11 @@ pub fn plan(rotations: Vec<Rotation>, steps: Vec<Step>, blocked: Vec<Blocked>) -
         steps,
         baseline: Baseline::default(),
         blocked,
+        index: relatch_case::plan::PlanIndex::default(),
     };
     Fact::PlanRecorded {
         hash: plan.hash().unwrap(),
-        plan: Box::new(plan),
+        plan: std::sync::Arc::new(plan),
     }
 }
 

@@ -6,8 +6,8 @@ use relatch_case::{Policy, State};
 
 use crate::decide::{is_due, progress, resources};
 use crate::testing::{
-    Found, able, at, by_person, do_step, done, end, fault, intend, plan_of, put_in_force, record,
-    start, step,
+    Found, able, at, by_person, credential, do_step, done, end, fault, intend, plan_of,
+    put_in_force, record, start, step,
 };
 use crate::{Command, Decision, Options, Wait, Waiting, decide, make};
 
@@ -76,7 +76,7 @@ fn a_plan_that_is_not_approved_waits_for_that_and_another_hash_does_not_count() 
         start(),
         Fact::PlanRecorded {
             hash,
-            plan: Box::new(plan),
+            plan: std::sync::Arc::new(plan),
         },
     );
     do_step(&mut state, start(), &step("a", "keep"));
@@ -111,7 +111,7 @@ fn a_new_plan_takes_the_approval_away() {
         start(),
         Fact::PlanRecorded {
             hash,
-            plan: Box::new(plan),
+            plan: std::sync::Arc::new(plan),
         },
     );
     assert!(decide(&state, start()).commands.is_empty());
@@ -164,6 +164,8 @@ fn steps_wait_for_the_steps_they_need() {
     let mut state = after(&one(), &["keep", "mint", "check", WRITE, "roll/web"]);
     assert_eq!(decide(&state, start()).commands, execute("adopt/web", 1));
     do_step(&mut state, start(), &step("a", "adopt/web"));
+    assert_eq!(decide(&state, start()).commands, execute("settle/1", 1));
+    do_step(&mut state, start(), &step("a", "settle/1"));
     assert_eq!(decide(&state, start()).commands, execute("observe", 1));
 }
 
@@ -175,7 +177,7 @@ fn a_person_may_waive_a_consumer_by_name() {
         because: "decommissioned".to_string(),
     };
     record(&mut state, start(), skipped);
-    assert_eq!(decide(&state, start()).commands, execute("observe", 1));
+    assert_eq!(decide(&state, start()).commands, execute("settle/1", 1));
 }
 
 #[test]
@@ -187,6 +189,7 @@ fn proofs_and_the_delete_come_at_their_time() {
         WRITE,
         "roll/web",
         "adopt/web",
+        "settle/1",
         "observe",
     ];
     let mut state = after(&one(), &warm);
@@ -221,25 +224,55 @@ fn time_is_never_counted_from_a_step_that_did_not_happen() {
 }
 
 #[test]
+fn being_asked_to_slow_down_is_no_reason_to_give_up() {
+    let mut state = after(&one(), &["keep"]);
+    for attempt in 1..40u32 {
+        let now = i64::from(attempt) * 2;
+        assert_eq!(decide(&state, at(now)).commands, execute("mint", attempt));
+        fail(&mut state, now, "mint", FaultKind::Throttled);
+        assert!(decide(&state, at(now + 1)).commands.is_empty());
+    }
+}
+
+#[test]
+fn a_paused_rotation_begins_nothing_until_it_is_resumed() {
+    let mut state = after(&one(), &["keep"]);
+    let because = || "lunch".to_string();
+    for credential in [None, Some(credential("a"))] {
+        let paused = Fact::Paused {
+            credential: credential.clone(),
+            because: because(),
+        };
+        record(&mut state, start(), paused);
+        let decision = decide(&state, start());
+        assert!(decision.commands.is_empty());
+        let paused = Waiting::Paused { because: because() };
+        assert_eq!(decision.waits, wait("mint", paused));
+        record(&mut state, start(), Fact::Resumed { credential });
+        assert_eq!(decide(&state, start()).commands, execute("mint", 1));
+    }
+}
+
+#[test]
 fn a_passing_failure_is_tried_again_later_and_later_and_then_a_person_is_asked() {
     let mut state = after(&one(), &["keep"]);
     let mut now = 0;
     for (attempt, pause) in [(2, 2), (3, 4), (4, 8), (5, 16)] {
-        fail(&mut state, now, "mint", FaultKind::Throttled);
+        fail(&mut state, now, "mint", FaultKind::Unreachable);
         let early = decide(&state, at(now + pause - 1));
         assert!(early.commands.is_empty(), "attempt {attempt} is too early");
         assert_eq!(early.wake_at, Some(at(now + pause)));
         now += pause;
         assert_eq!(decide(&state, at(now)).commands, execute("mint", attempt));
     }
-    fail(&mut state, now, "mint", FaultKind::Throttled);
+    fail(&mut state, now, "mint", FaultKind::Unreachable);
     assert_eq!(decide(&state, at(now + 3600)).waits, wait("mint", stuck()));
     let retried = Fact::StepRetried {
         step: step("a", "mint"),
     };
     record(&mut state, at(now), retried);
     assert_eq!(decide(&state, at(now)).commands, execute("mint", 6));
-    fail(&mut state, now, "mint", FaultKind::Throttled);
+    fail(&mut state, now, "mint", FaultKind::Unreachable);
     assert_eq!(
         decide(&state, at(now + 2)).commands,
         execute("mint", 7),

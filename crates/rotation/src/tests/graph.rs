@@ -1,7 +1,9 @@
 //! Properties of every plan, over random states.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use jiff::Timestamp;
 use proptest::prelude::*;
 use relatch_case::fact::{Fact, Outcome};
 use relatch_case::fault::FaultKind;
@@ -10,10 +12,10 @@ use relatch_case::plan::{Action, Gate, Mode, Plan, Step};
 use relatch_case::{Policy, State, StepId};
 
 use crate::testing::{
-    Found, able, by_person, container, credential, do_step, end, fault, intend, plan_of,
-    put_in_force, record, roomy, state_of,
+    Found, able, by_person, container, credential, do_step, fault, plan_of, put_in_force, record,
+    roomy, state_of,
 };
-use crate::{Command, Options, decide, make};
+use crate::{Agenda, Command, Decision, Options, Touched, decide, make};
 
 /// One credential of a random state.
 #[derive(Debug, Clone)]
@@ -152,68 +154,152 @@ fn kills(step: &Step) -> bool {
     matches!(step.action, Action::Cut | Action::Disable | Action::Delete)
 }
 
+/// A state that is followed by an agenda, as a run follows it.
+struct Followed<'a> {
+    state: &'a mut State,
+    agenda: Agenda,
+    now: Timestamp,
+}
+
+impl Followed<'_> {
+    fn record(&mut self, fact: Fact) {
+        record(self.state, self.now, fact.clone());
+        if let Some(touched) = Touched::by(&fact) {
+            self.agenda.take(&touched);
+        }
+    }
+
+    fn intend(&mut self, step: &StepId) {
+        let attempt = self.state.steps.get(step).map_or(0, |known| known.attempt) + 1;
+        let baseline = serde_json::Value::Null;
+        self.record(Fact::StepIntended {
+            step: step.clone(),
+            attempt,
+            baseline,
+        });
+    }
+
+    fn end(&mut self, step: &StepId, outcome: Outcome) {
+        let attempt = self.state.steps.get(step).map_or(1, |known| known.attempt);
+        self.record(Fact::StepEnded {
+            step: step.clone(),
+            attempt,
+            outcome,
+        });
+    }
+
+    /// What is due, which has to be the same when it is thought through from the beginning.
+    fn decide(&mut self) -> Decision {
+        self.agenda.update(self.state, self.now);
+        let decision = self.agenda.decision();
+        assert_eq!(
+            decision,
+            decide(self.state, self.now),
+            "the agenda is behind"
+        );
+        decision
+    }
+}
+
 /// Carries a plan out in a random order; with faults of the given kinds in between. Returns
-/// the steps in the order in which they were done.
+/// the steps in the order in which they were done, and not undone.
 fn carry_out(state: &mut State, mut dice: impl FnMut(usize) -> usize, faults: bool) -> Vec<StepId> {
-    let mut now = crate::testing::start();
-    let mut order = Vec::new();
-    for _ in 0..4000 {
-        let decision = decide(state, now);
+    let now = crate::testing::start();
+    let agenda = Agenda::new(state, now).expect("a plan");
+    let mut run = Followed { state, agenda, now };
+    let mut order: Vec<StepId> = Vec::new();
+    for _ in 0..6000 {
+        let decision = run.decide();
         if decision.finished {
             return order;
         }
         if decision.commands.is_empty() {
             if let Some(at) = decision.wake_at {
-                now = at;
+                run.now = at;
                 continue;
             }
             let Some(wait) = decision.waits.first() else {
                 panic!("nothing to do and nothing to wait for");
             };
             // Only a person can go on: the key is handed over, a stuck step sent back.
+            let step = wait.step.clone();
             match &wait.on {
                 crate::Waiting::Person => {
-                    order.push(wait.step.clone());
-                    do_step(state, now, &wait.step.clone());
+                    order.push(step.clone());
+                    run.intend(&step);
+                    run.end(&step, crate::testing::done());
                 }
-                crate::Waiting::Stuck { .. } => {
-                    let step = wait.step.clone();
-                    record(state, now, Fact::StepRetried { step });
-                }
+                crate::Waiting::Stuck { .. } => run.record(Fact::StepRetried { step }),
                 on => panic!("waits for {on:?}"),
             }
             continue;
         }
         let command = decision.commands[dice(decision.commands.len())].clone();
         let step = command.step().clone();
+        let plan = Arc::clone(run.agenda.plan());
+        let action = &plan.step(&step).expect("planned").action;
         let luck = if faults { dice(10) } else { 9 };
         match (&command, luck) {
+            (Command::Execute { .. }, 0..4) if watches_consumers(action) => {
+                let kind = if luck == 0 {
+                    FaultKind::Unwell
+                } else {
+                    FaultKind::Local
+                };
+                let fault = fault(kind);
+                run.end(&step, Outcome::Failed { fault });
+            }
             (Command::Execute { .. }, 0) => {
-                intend(state, now, &step);
+                run.intend(&step);
                 let fault = fault(FaultKind::Throttled);
-                end(state, now, &step, Outcome::Failed { fault });
+                run.end(&step, Outcome::Failed { fault });
             }
             (Command::Execute { .. }, 1) => {
-                intend(state, now, &step);
+                run.intend(&step);
                 let fault = fault(FaultKind::Ambiguous);
-                end(state, now, &step, Outcome::Unknown { fault });
+                run.end(&step, Outcome::Unknown { fault });
             }
-            (Command::Execute { .. }, 2) => intend(state, now, &step),
+            (Command::Execute { .. }, 2) => run.intend(&step),
             (Command::Reconcile { .. }, 0..4) => {
                 let how = "asked".to_string();
-                end(state, now, &step, Outcome::NotDone { how });
+                run.end(&step, Outcome::NotDone { how });
+            }
+            (Command::Undo { because, .. }, _) => {
+                let because = because.clone();
+                run.record(Fact::UndoIntended {
+                    step: step.clone(),
+                    because,
+                });
+                let lost = Outcome::Unknown {
+                    fault: fault(FaultKind::Ambiguous),
+                };
+                let outcome = if luck < 3 {
+                    lost
+                } else {
+                    crate::testing::done()
+                };
+                run.record(Fact::UndoEnded {
+                    step: step.clone(),
+                    outcome,
+                });
+                order.retain(|done| run.state.is_over(done));
             }
             (Command::Execute { .. }, _) => {
-                do_step(state, now, &step);
+                run.intend(&step);
+                run.end(&step, crate::testing::done());
                 order.push(step);
             }
             (Command::Reconcile { .. }, _) => {
-                end(state, now, &step, crate::testing::done());
+                run.end(&step, crate::testing::done());
                 order.push(step);
             }
         }
     }
     panic!("it never ends");
+}
+
+fn watches_consumers(action: &Action) -> bool {
+    matches!(action, Action::Adopt { .. } | Action::Settle { .. })
 }
 
 /// Containment out of the way, and everything else too.
@@ -354,7 +440,7 @@ proptest! {
         let mut state = found.state();
         let plan = plan_of(&state, &Options::default());
         let hash = plan.hash().expect("hash");
-        record(&mut state, crate::testing::start(), Fact::PlanRecorded { hash, plan: Box::new(plan.clone()) });
+        record(&mut state, crate::testing::start(), Fact::PlanRecorded { hash, plan: std::sync::Arc::new(plan.clone()) });
         for _ in 0..plan.steps.len() {
             let Some(command) = decide(&state, crate::testing::start()).commands.into_iter().next() else {
                 break;

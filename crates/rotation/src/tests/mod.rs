@@ -3,5 +3,9 @@
 mod decide;
 mod diff;
 mod drift;
+mod explain;
 mod graph;
+mod order;
 mod plan;
+mod rollback;
+mod summary;

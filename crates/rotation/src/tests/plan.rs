@@ -36,6 +36,7 @@ fn warm_replaces_first_and_kills_last() {
         &format!("write/{prod}"),
         "roll/web",
         "adopt/web",
+        "settle/1",
         "observe",
         "disable",
         "prove/0s",
@@ -44,6 +45,7 @@ fn warm_replaces_first_and_kills_last() {
         "prove/86400s",
         "delete",
         "prove/deleted",
+        "sweep",
     ]
     .map(|what| format!("cred-a/{what}"));
     assert_eq!(ids(&one_warm()), expected);
@@ -220,7 +222,9 @@ fn without_disable_the_key_is_deleted_once_and_only_after_everything_else() {
         .filter(|s| s.action == Action::Delete)
         .collect();
     assert_eq!(deletes.len(), 1);
-    assert_eq!(deletes[0].needs, [step("a", "observe")]);
+    let write = "write/secretsmanager:eu-west-1:prod";
+    let needed = [write, "adopt/web", "observe"].map(|what| step("a", what));
+    assert_eq!(deletes[0].needs, needed);
 }
 
 #[test]
@@ -293,10 +297,13 @@ fn a_consumer_of_two_keys_is_rolled_and_seen_well_for_each() {
     assert!(plan.step(&step("b", "adopt/web")).is_some());
     assert!(plan.step(&step("b", "adopt/jobs")).is_some());
     assert!(plan.step(&step("a", "adopt/jobs")).is_none());
-    let observe = plan.step(&step("b", "observe")).expect("observe");
-    for what in ["adopt/web", "adopt/jobs"] {
-        assert!(observe.needs.contains(&step("b", what)), "{what}");
+    for (what, wave) in [("adopt/jobs", 1), ("adopt/web", 2)] {
+        let settle = plan.step(&step("b", &format!("settle/{wave}")));
+        let needs = &settle.expect("settle").needs;
+        assert!(needs.contains(&step("b", what)), "{what}");
     }
+    let observe = plan.step(&step("b", "observe")).expect("observe");
+    assert_eq!(observe.needs, [step("b", "settle/2")]);
 }
 
 #[test]

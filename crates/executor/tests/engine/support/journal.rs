@@ -71,9 +71,9 @@ impl Journal for Mortal {
         self.journal.head()
     }
 
-    fn read_after(&self, seq: u64) -> Result<Vec<Record>, JournalError> {
+    fn read_after(&self, seq: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
         self.alive()?;
-        self.journal.read_after(seq)
+        self.journal.read_after(seq, limit)
     }
 
     fn append(

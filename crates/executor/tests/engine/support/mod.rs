@@ -9,4 +9,4 @@ mod store;
 
 pub(crate) use journal::{Kill, Moment};
 pub(crate) use model::Trouble;
-pub(crate) use setting::{Setting, container, quick, run, step};
+pub(crate) use setting::{Setting, container, quick, run, slot, step};

@@ -163,6 +163,12 @@ impl Model {
         self.lock().places[container].1[slot].clone()
     }
 
+    pub(crate) fn running_with(&self, consumer: &str, name: &str, slot: &str) -> String {
+        let inner = self.lock();
+        let loaded = &inner.running[&ConsumerId::from(consumer)];
+        loaded[&super::container(name)][&super::slot(slot)].clone()
+    }
+
     pub(crate) fn effects(&self, verb: &str) -> usize {
         let inner = self.lock();
         inner.effects.iter().filter(|e| e.starts_with(verb)).count()

@@ -27,6 +27,8 @@ pub(crate) fn quick() -> Policy {
         observe_s: 5,
         soak_s: 10,
         dead_probes_s: vec![0, 5],
+        settle_s: 2,
+        adopt_s: 30,
         poll_s: 1,
         backoff_s: 1,
         per_minute: 1_000_000,
@@ -252,7 +254,7 @@ impl Setting {
         let hash = plan.hash().expect("hash");
         let recorded = Fact::PlanRecorded {
             hash: hash.clone(),
-            plan: Box::new(plan),
+            plan: std::sync::Arc::new(plan),
         };
         let by = "somebody".to_string();
         let approved = Fact::PlanApproved { hash, by };
@@ -361,6 +363,10 @@ pub(crate) fn container(name: &str) -> Container {
         region: String::new(),
         name: name.to_string(),
     }
+}
+
+pub(crate) fn slot(key: &str) -> Slot {
+    Slot::key(key)
 }
 
 pub(crate) fn credential(key: &str) -> CredentialId {

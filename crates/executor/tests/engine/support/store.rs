@@ -86,8 +86,13 @@ impl Roller for ModelRoller {
             .await
     }
 
-    async fn roll_back(&self, _: &Consumer, _: &Value) -> Result<(), Fault> {
-        self.0.call("roll_back", |_| Ok(())).await
+    async fn roll_back(&self, consumer: &Consumer, _: &Value) -> Result<(), Fault> {
+        self.0
+            .call("roll_back", |inner| {
+                inner.roll(&consumer.id, &consumer.reads);
+                Ok(())
+            })
+            .await
     }
 
     async fn health(&self, consumer: &Consumer) -> Result<Health, Fault> {

@@ -271,7 +271,7 @@ fn plan(drill: &App, case: &OpenCase) -> Result<(), CommandError> {
     }
     let fact = relatch_case::Fact::PlanRecorded {
         hash,
-        plan: Box::new(plan),
+        plan: std::sync::Arc::new(plan),
     };
     case.ledger.record(drill.now(), vec![fact])?;
     apply::approve_in_force(drill, case)

@@ -74,7 +74,7 @@ fn config(range: &Range, out: &Path) -> Result<Config, CommandError> {
             )],
             ..Watch::default()
         },
-        catalog: None,
+        ..Config::default()
     })
 }
 
@@ -85,6 +85,8 @@ fn policy() -> Policy {
         soak_s: 4,
         dead_probes_s: vec![0, 1, 3],
         tripwire_s: 2,
+        settle_s: 1,
+        adopt_s: 60,
         poll_s: 1,
         backoff_s: 1,
         concurrency: 8,

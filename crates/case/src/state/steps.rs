@@ -1,0 +1,266 @@
+//! How a fact about a step changes what is known.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::types::{FailedWave, State, StepState, StepStatus};
+use crate::fact::{Fact, Outcome, StepResult};
+use crate::fault::{Fault, FaultKind};
+use crate::plan::{Action, Step};
+use crate::{CredentialId, StepId};
+
+impl State {
+    pub(super) fn apply_step(&mut self, at: Timestamp, fact: &Fact) {
+        match fact {
+            Fact::StepIntended {
+                step,
+                attempt,
+                baseline,
+            } => self.intended(at, step, *attempt, baseline),
+            Fact::StepEnded {
+                step,
+                attempt,
+                outcome,
+            } => self.ended(at, step, *attempt, outcome),
+            Fact::StepSkipped { step, because } => {
+                let because = because.clone();
+                self.sent(at, step, StepStatus::Skipped { because });
+            }
+            Fact::StepRetried { step } => self.sent(at, step, StepStatus::Retried),
+            Fact::UndoIntended { step, because } => self.undo_intended(at, step, because),
+            Fact::UndoEnded { step, outcome } => self.undo_ended(at, step, outcome),
+            _ => {}
+        }
+    }
+
+    fn intended(&mut self, at: Timestamp, step: &StepId, attempt: u32, baseline: &Value) {
+        let state = self.touch(at, step, attempt);
+        state.attempt = attempt;
+        state.tries += 1;
+        state.status = StepStatus::Intended;
+        state.at = at;
+        state.baseline.clone_from(baseline);
+        state.intended_at = Some(at);
+    }
+
+    fn ended(&mut self, at: Timestamp, step: &StepId, attempt: u32, outcome: &Outcome) {
+        let status = status_of(outcome);
+        if let StepStatus::Done { result } = &status {
+            self.learn(at, step, result);
+        }
+        if let StepStatus::Failed { fault } = &status {
+            self.wave_failed(step, fault);
+        }
+        let state = self.touch(at, step, attempt);
+        let was_intended = state.status == StepStatus::Intended;
+        if let StepStatus::Failed { fault } = &status {
+            // Being asked to slow down is no failed try; failing before the intent, while
+            // looking at what is there, is one.
+            match (fault.kind == FaultKind::Throttled, was_intended) {
+                (true, true) => state.tries = state.tries.saturating_sub(1),
+                (false, false) => state.tries += 1,
+                _ => {}
+            }
+        }
+        state.status = status;
+        state.at = at;
+    }
+
+    /// What a step's result says beyond the step.
+    fn learn(&mut self, at: Timestamp, step: &StepId, result: &StepResult) {
+        let Some(planned) = self.planned(step) else {
+            return;
+        };
+        match (&planned.action, &result.probe, &result.key) {
+            (Action::Prove, Some(probe), _) => {
+                let credential = planned.credential.clone();
+                self.probes.insert(credential, (at, probe.clone()));
+            }
+            (Action::Mint { .. }, _, Some(key)) => {
+                let credential = planned.credential.clone();
+                self.minted.insert(key.clone(), credential);
+            }
+            _ => {}
+        }
+    }
+
+    fn wave_failed(&mut self, step: &StepId, fault: &Fault) {
+        if fault.kind != FaultKind::Unwell {
+            return;
+        }
+        let Some(planned) = self.planned(step) else {
+            return;
+        };
+        let (credential, wave) = (planned.credential.clone(), planned.wave);
+        if let Some(wave) = wave {
+            let failed = FailedWave {
+                wave,
+                step: step.clone(),
+                because: fault.detail.clone(),
+            };
+            self.failed_waves.insert(credential, failed);
+        }
+    }
+
+    /// A person skips a step or sends it back to work.
+    fn sent(&mut self, at: Timestamp, step: &StepId, status: StepStatus) {
+        if !self.may_be_sent(step, &status) {
+            return;
+        }
+        if let Some((credential, wave)) = self.wave_of(step) {
+            if status == StepStatus::Retried {
+                self.reset_wave(at, &credential, wave);
+            }
+            if self.failed_waves.get(&credential).is_some_and(|failed| {
+                failed.wave == wave && (&failed.step == step || status == StepStatus::Retried)
+            }) {
+                self.failed_waves.remove(&credential);
+            }
+        }
+        let state = self.touch(at, step, 0);
+        if status == StepStatus::Retried {
+            state.tries = 0;
+        }
+        state.status = status;
+        state.at = at;
+    }
+
+    /// What was rolled back with a wave, and what failed in it, is done again.
+    fn reset_wave(&mut self, at: Timestamp, credential: &CredentialId, wave: u32) {
+        for id in self.ids_of_wave(credential, wave) {
+            let Some(state) = self.steps.get_mut(&id) else {
+                continue;
+            };
+            let failed = |fault: &Fault| fault.kind == FaultKind::Unwell;
+            let again = match &state.status {
+                StepStatus::Undone { .. } => true,
+                StepStatus::Failed { fault } => failed(fault),
+                _ => false,
+            };
+            if again {
+                state.status = StepStatus::Retried;
+                state.tries = 0;
+                state.at = at;
+            }
+        }
+    }
+
+    fn undo_intended(&mut self, at: Timestamp, step: &StepId, because: &str) {
+        if let Some((credential, wave)) = self.wave_of(step) {
+            self.forget_looks(at, &credential, wave);
+        }
+        let state = self.touch(at, step, 0);
+        let again = matches!(state.status, StepStatus::Undoing { .. });
+        state.tries = if again { state.tries + 1 } else { 1 };
+        state.status = StepStatus::Undoing {
+            because: because.to_string(),
+        };
+        state.at = at;
+    }
+
+    /// Whoever was seen on the new value of a wave that is rolled back no longer is.
+    fn forget_looks(&mut self, at: Timestamp, credential: &CredentialId, wave: u32) {
+        for id in self.ids_of_wave(credential, wave) {
+            let looks = self
+                .planned(&id)
+                .is_some_and(|step| step.action.only_looks());
+            if let Some(state) = self.steps.get_mut(&id).filter(|_| looks)
+                && matches!(state.status, StepStatus::Done { .. })
+            {
+                state.status = StepStatus::Retried;
+                state.at = at;
+            }
+        }
+    }
+
+    fn undo_ended(&mut self, at: Timestamp, step: &StepId, outcome: &Outcome) {
+        let state = self.touch(at, step, 0);
+        let StepStatus::Undoing { because } = &state.status else {
+            return;
+        };
+        let because = because.clone();
+        state.at = at;
+        state.status = match outcome {
+            Outcome::Done { .. } => StepStatus::Undone { because },
+            Outcome::Failed { fault } if !fault.is_passing() && fault.kind != FaultKind::Local => {
+                StepStatus::Stuck {
+                    because: format!("it could not be rolled back: {}", fault.detail),
+                }
+            }
+            Outcome::Stuck { because } => StepStatus::Stuck {
+                because: because.clone(),
+            },
+            // It can be done twice, so it is simply tried again.
+            Outcome::Failed { .. } | Outcome::Unknown { .. } | Outcome::NotDone { .. } => {
+                StepStatus::Undoing { because }
+            }
+        };
+    }
+
+    fn touch(&mut self, at: Timestamp, step: &StepId, attempt: u32) -> &mut StepState {
+        self.steps.entry(step.clone()).or_insert(StepState {
+            attempt,
+            tries: 0,
+            status: StepStatus::Retried,
+            at,
+            baseline: Value::Null,
+            intended_at: None,
+        })
+    }
+
+    /// Whether a person may skip a step or send it back to work. What is done stays done, or
+    /// a second key would be minted and the first one forgotten; what may have happened is
+    /// reconciled before it is tried again (law 1), and a mint also before it is skipped, or
+    /// its key would be an orphan (law 3).
+    fn may_be_sent(&self, step: &StepId, to: &StepStatus) -> bool {
+        match self.steps.get(step).map(|known| &known.status) {
+            Some(StepStatus::Done { .. } | StepStatus::Undoing { .. }) => false,
+            Some(StepStatus::Intended | StepStatus::Unknown { .. }) => {
+                *to != StepStatus::Retried && !self.is_mint(step)
+            }
+            _ => true,
+        }
+    }
+
+    fn is_mint(&self, step: &StepId) -> bool {
+        self.planned(step)
+            .is_some_and(|step| matches!(step.action, Action::Mint { .. }))
+    }
+
+    fn planned(&self, step: &StepId) -> Option<&Step> {
+        self.plan.as_ref()?.plan.step(step)
+    }
+
+    fn wave_of(&self, step: &StepId) -> Option<(CredentialId, u32)> {
+        let planned = self.planned(step)?;
+        Some((planned.credential.clone(), planned.wave?))
+    }
+
+    fn ids_of_wave(&self, credential: &CredentialId, wave: u32) -> Vec<StepId> {
+        self.plan.as_ref().map_or_else(Vec::new, |plan| {
+            plan.plan
+                .steps_of(credential)
+                .filter(|step| step.wave == Some(wave))
+                .map(|step| step.id.clone())
+                .collect()
+        })
+    }
+}
+
+fn status_of(outcome: &Outcome) -> StepStatus {
+    match outcome {
+        Outcome::Done { result } => StepStatus::Done {
+            result: result.clone(),
+        },
+        Outcome::Failed { fault } => StepStatus::Failed {
+            fault: fault.clone(),
+        },
+        Outcome::Unknown { fault } => StepStatus::Unknown {
+            fault: fault.clone(),
+        },
+        Outcome::NotDone { .. } => StepStatus::NotDone,
+        Outcome::Stuck { because } => StepStatus::Stuck {
+            because: because.clone(),
+        },
+    }
+}
