@@ -3,7 +3,7 @@
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export RELATCH_PEERS ?= $(HOME)/.cache/relatch-peers
 
-.PHONY: drill test peers check
+.PHONY: drill test peers check soak
 
 drill:
 	@echo "building relatch (the first time takes some minutes)"
@@ -17,6 +17,13 @@ test: peers
 # Independent AWS emulators that the adapters are tested against.
 peers:
 	@python3 tests/peers.py
+
+# Rotations under fire, simulated: N schedules, each a function of its seed.
+N ?= 20000
+SEED ?= 1
+soak:
+	cargo build --locked --release -p relatch-simulation
+	"$(CARGO_TARGET_DIR)/release/relatch-soak" --schedules $(N) --seed-from $(SEED) --threads 2
 
 check:
 	bash .ci/run

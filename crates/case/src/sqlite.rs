@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use crate::chain::ChainError;
 use crate::fact::Record;
@@ -67,12 +68,26 @@ impl SqliteJournal {
     /// Opens the journal at `path`, making it if there is none and bringing an older schema
     /// up to date.
     pub fn open(path: &Path) -> Result<Self, JournalError> {
-        let error = |source| failed(path, source);
-        let mut db = Connection::open(path).map_err(error)?;
-        db.busy_timeout(BUSY).map_err(error)?;
-        use_wal(&db).map_err(error)?;
-        db.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
-            .map_err(error)?;
+        Self::prepare(connect(path, OpenFlags::default())?, path)
+    }
+
+    /// Opens a journal that was there before: a file without one is not made into one. Writes
+    /// nothing, unless its schema is older.
+    pub fn open_existing(path: &Path) -> Result<Self, JournalError> {
+        let db = connect(path, OpenFlags::default() - OpenFlags::SQLITE_OPEN_CREATE)?;
+        if schema(&db).map_err(|source| failed(path, source))? == 0 {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_NOTADB);
+            let words = "it is empty".to_string();
+            return Err(failed(
+                path,
+                rusqlite::Error::SqliteFailure(code, Some(words)),
+            ));
+        }
+        Self::prepare(db, path)
+    }
+
+    fn prepare(mut db: Connection, path: &Path) -> Result<Self, JournalError> {
+        use_wal(&db).map_err(|source| failed(path, source))?;
         migrate(&mut db, path)?;
         Ok(Self {
             path: path.to_path_buf(),
@@ -82,6 +97,14 @@ impl SqliteJournal {
 
     fn error(&self, source: rusqlite::Error) -> JournalError {
         failed(&self.path, source)
+    }
+
+    /// From now on the log may be moved into the file when it is closed.
+    fn is_sound(&self) -> Result<(), JournalError> {
+        self.db
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+            .map(|_| ())
+            .map_err(|source| self.error(source))
     }
 
     /// The rows after `seq`, and whether the end that is there is the end that was recorded.
@@ -128,7 +151,8 @@ impl Journal for SqliteJournal {
 
     fn for_each_after(&self, seq: u64, each: &mut dyn FnMut(&Record)) -> Result<(), JournalError> {
         let rows = |after: &Head| self.rows_after(after.seq, BATCH);
-        stored::stream(self.at(seq)?, rows, each)
+        stored::stream(self.at(seq)?, rows, each)?;
+        self.is_sound()
     }
 
     fn append(
@@ -224,6 +248,19 @@ impl Journal for SqliteJournal {
     }
 }
 
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
+    let error = |source| failed(path, source);
+    let db = Connection::open_with_flags(path, flags).map_err(error)?;
+    db.busy_timeout(BUSY).map_err(error)?;
+    // A file that is damaged stays as it is: the log is not moved into it before the chain was
+    // seen to hold.
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .map_err(error)?;
+    db.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+        .map_err(error)?;
+    Ok(db)
+}
+
 /// Turns the write-ahead log on. While another process does the same, SQLite answers "busy"
 /// at once instead of waiting, to keep the two from waiting for each other.
 fn use_wal(db: &Connection) -> rusqlite::Result<()> {
@@ -245,12 +282,14 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 fn migrate(db: &mut Connection, path: &Path) -> Result<(), JournalError> {
     let error = |source| failed(path, source);
     let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    // Nothing is written where nothing is to be done: not to a damaged file, nor to a full disk.
+    if schema(db).map_err(error)? == known {
+        return Ok(());
+    }
     let tx = db
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(error)?;
-    let found: u32 = tx
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(error)?;
+    let found = schema(&tx).map_err(error)?;
     if found > known {
         return Err(JournalError::Newer { found, known });
     }
@@ -260,6 +299,10 @@ fn migrate(db: &mut Connection, path: &Path) -> Result<(), JournalError> {
     tx.pragma_update(None, "user_version", known)
         .map_err(error)?;
     tx.commit().map_err(error)
+}
+
+fn schema(db: &Connection) -> rusqlite::Result<u32> {
+    db.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 /// The last fact, if it is the one that was last recorded.

@@ -55,7 +55,9 @@ pub(crate) async fn carry_out(
             Fact::UndoEnded { step, outcome }
         }
         Command::Reconcile { attempt, .. } => {
-            tenure.assure(&job.ctx.ledger, job.ctx.clock.now())?;
+            // No intent goes before this one, so the journal has not said that the case is
+            // still ours; what is to be found out may be another's, and under way.
+            tenure.renew(&job.ctx.ledger, job.ctx.clock.now())?;
             let (attempt, outcome) = (*attempt, reconcile::reconcile(job, *attempt).await);
             pass("reconcile/asked");
             ended(job, attempt, outcome)

@@ -17,6 +17,10 @@ use crate::old_key::{self, Used};
 /// slowest cache that was measured holds a key's state for 60 s.
 const NEW_KEY_PATIENCE_S: i64 = 180;
 
+/// Longest that an old key may go on being accepted before a person is asked, in seconds: far
+/// longer than any issuer says that switching off takes.
+const OLD_KEY_PATIENCE_S: i64 = 900;
+
 /// What was seen.
 pub(crate) enum Seen {
     /// The step is over.
@@ -45,7 +49,7 @@ pub(crate) async fn look(job: &Job, watched: Watched) -> Seen {
         Action::Settle { consumers } => settle(job, consumers, since).await,
         Action::Observe { quiet } => observe(job, *quiet, since).await,
         Action::Announce { consumers } => Ok(announced(consumers)),
-        Action::Prove => prove(job).await,
+        Action::Prove => prove(job, since).await,
         _ => Err(Fault::new(FaultKind::Invalid, "this step does not look")),
     };
     let seen = seen.unwrap_or_else(|fault| {
@@ -293,21 +297,53 @@ async fn uses(job: &Job) -> Option<String> {
     ))
 }
 
-/// Sees the old key dead. Only a definite answer with a working control counts; a value that
-/// was never ours is looked up in the issuer's own list instead.
-async fn prove(job: &Job) -> Result<Seen, Fault> {
+/// Sees the old key dead. Only a definite answer with a working control counts, and only from
+/// an endpoint that does not refuse everybody; a value that was never ours is looked up in the
+/// issuer's own list instead.
+async fn prove(job: &Job, since: Timestamp) -> Result<Seen, Fault> {
     let probe = match job.old_key()? {
         Some(key) => job.issuer()?.probe(&key).await,
         None => listed(job).await?,
     };
+    let words = format!("the old key answers {:?}: {}", probe.liveness, probe.answer);
     if probe.liveness == Liveness::Dead && probe.control {
+        if probe.how == ProbeKind::Presented && !tells_keys_apart(job).await? {
+            let words = "the old key is refused, and so is every other: that proves nothing";
+            return Ok(Seen::NotYet(words.to_string()));
+        }
         return Ok(done(StepResult {
             probe: Some(probe),
             ..StepResult::default()
         }));
     }
-    let words = format!("the old key answers {:?}: {}", probe.liveness, probe.answer);
+    let waited = job.ctx.clock.now().duration_since(since).as_secs();
+    if probe.liveness != Liveness::Unknown && waited >= OLD_KEY_PATIENCE_S {
+        return Ok(Seen::Over(Outcome::Stuck {
+            because: format!(
+                "{}, although it was switched off: do it at the issuer by hand, then retry",
+                words.to_lowercase()
+            ),
+        }));
+    }
     Ok(Seen::NotYet(words.to_lowercase()))
+}
+
+/// Whether the endpoint accepts the new key while it refuses the old one, or else the issuer's
+/// own list says as well that the old one is off. Where there is neither, the control that the
+/// probe brings along has to do.
+async fn tells_keys_apart(job: &Job) -> Result<bool, Fault> {
+    let issuer = job.issuer()?;
+    let new = job.new_key().ok();
+    if let Some(new) = &new {
+        let liveness = issuer.probe(new).await.liveness;
+        if liveness != Liveness::Unknown && liveness.may_work() {
+            return Ok(true);
+        }
+    }
+    if issuer.sheet().lists {
+        return Ok(listed(job).await?.liveness == Liveness::Dead);
+    }
+    Ok(new.is_none())
 }
 
 async fn listed(job: &Job) -> Result<Probe, Fault> {

@@ -61,6 +61,18 @@ impl Journals {
         }
     }
 
+    /// Opens the journal of a case that has one.
+    pub(crate) fn open_existing(
+        &self,
+        case: &CaseId,
+        folder: &Path,
+    ) -> Result<Box<dyn Journal>, CommandError> {
+        match self {
+            Self::Files => Ok(Box::new(SqliteJournal::open_existing(&folder.join(FILE))?)),
+            Self::Postgres { .. } => self.open(case, folder),
+        }
+    }
+
     /// Opens a case's journal, making it if there is none.
     pub(crate) fn open(
         &self,
@@ -118,7 +130,8 @@ fn in_files(folder: &Path) -> Result<Vec<CaseId>, CommandError> {
 fn has_password(address: &str) -> bool {
     let user = address
         .split_once("://")
-        .and_then(|(_, rest)| rest.rsplit_once('@'))
+        .and_then(|(_, rest)| rest.split(['/', '?']).next())
+        .and_then(|host| host.rsplit_once('@'))
         .map(|(user, _)| user);
     user.is_some_and(|user| user.contains(':')) || address.to_lowercase().contains("password")
 }

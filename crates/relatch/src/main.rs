@@ -15,6 +15,7 @@ mod outage;
 mod output;
 mod progress;
 mod signers;
+mod use_log;
 mod workspace;
 mod world;
 

@@ -111,3 +111,77 @@ fn alert(case: &CaseId, name: &str, consumers: &[ConsumerId]) -> Alert {
         hits: Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+
+    /// Answers one request with a status; returns its address and, later, the request.
+    fn receiver(status: &'static str) -> (String, std::thread::JoinHandle<String>) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = format!("http://{}/hook", listener.local_addr().expect("address"));
+        let answer = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a caller");
+            let mut request = Vec::new();
+            let mut buffer = [0; 4096];
+            while !String::from_utf8_lossy(&request).contains("service:web") {
+                let n = stream.read(&mut buffer).expect("read");
+                request.extend_from_slice(&buffer[..n]);
+            }
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+            stream.write_all(answer.as_bytes()).expect("written");
+            String::from_utf8_lossy(&request).into_owned()
+        });
+        (address, answer)
+    }
+
+    fn outages(address: &str) -> Outages {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let pace = Pace {
+            timeout: Duration::from_secs(5),
+            tries: 1,
+            pause: Duration::from_millis(1),
+        };
+        let address = relatch_secret::Secret::from(address);
+        let webhook = Webhook::new("webhook", address, Dialect::Generic, pace).expect("webhook");
+        Outages {
+            case: "case-1".into(),
+            printer: Printer::new(false),
+            webhooks: Arc::new(vec![webhook]),
+            sending: Arc::default(),
+        }
+    }
+
+    fn outage() -> Event {
+        Event::Outage {
+            name: "the key of web".to_string(),
+            consumers: vec!["service:web".into()],
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn webhooks_are_told_beside_the_engine() {
+        for status in ["204 No Content", "500 Internal Server Error"] {
+            let (address, answer) = receiver(status);
+            let outages = outages(&address);
+            let reconciling = Event::Reconciling { step: "x".into() };
+            outages.take(&reconciling);
+            outages.take(&outage());
+            outages.finish().await;
+            let request = tokio::task::spawn_blocking(move || answer.join());
+            let request = request.await.expect("joined").expect("answered");
+            assert!(
+                request.contains("outage: the key of web dies first"),
+                "{request}"
+            );
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn one_that_cannot_be_reached_stops_nothing() {
+        let outages = outages("http://127.0.0.1:1/hook");
+        outages.take(&outage());
+        outages.finish().await;
+    }
+}

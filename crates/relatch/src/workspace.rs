@@ -72,6 +72,11 @@ impl Workspace {
         )?)
     }
 
+    /// Where the journal of a case is, in words.
+    pub(crate) fn journal_place(&self, case: &CaseId) -> String {
+        self.journals.place(&self.cases().join(case.as_str()))
+    }
+
     /// The ids of the cases that have a journal, sorted.
     pub(crate) fn case_ids(&self) -> Result<Vec<CaseId>, CommandError> {
         self.journals.case_ids(&self.cases())
@@ -168,7 +173,7 @@ impl Workspace {
                     .hint("relatch case list"),
             );
         }
-        let ledger = Ledger::open(self.journals.open(id, &folder)?, by)?;
+        let ledger = Ledger::open(self.journals.open_existing(id, &folder)?, by)?;
         Ok(OpenCase {
             id: id.clone(),
             folder,

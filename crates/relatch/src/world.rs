@@ -18,6 +18,7 @@ use relatch_secret::Secret;
 use crate::app::App;
 use crate::config::{Config, IssuerConfig};
 use crate::error::{CommandError, Kind, OfKind};
+use crate::use_log::EventHistory;
 use crate::workspace::OpenCase;
 
 /// Everything outside, connected.
@@ -60,6 +61,10 @@ impl Outside {
             aws: aws.as_ref().map(|_| IssuerId::from("aws-iam")),
         };
         add_issuers(&app.config, &mut world, &mut detectors)?;
+        if let Some(aws) = aws.as_ref().filter(|_| app.config.watch.lookup) {
+            let history = EventHistory::new(aws.connection.clone(), regions(app, case, aws));
+            world.set_log(Arc::new(history));
+        }
         Ok(Self {
             aws,
             world,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use support::{Company, Ran, Tool};
 
 /// Every command with its own help.
-const COMMANDS: [&str; 18] = [
+const COMMANDS: [&str; 20] = [
     "drill",
     "init",
     "case",
@@ -18,6 +18,8 @@ const COMMANDS: [&str; 18] = [
     "apply",
     "status",
     "tasks",
+    "pause",
+    "resume",
     "skip",
     "retry",
     "waive",

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 const RUNS: u64 = 100;
 
 /// Rotations at once: they mostly wait.
-const AT_ONCE: usize = 14;
+const AT_ONCE: usize = 26;
 
 /// Emulators among which the companies are divided.
 const CLOUDS: usize = 2;

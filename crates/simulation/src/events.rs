@@ -105,6 +105,9 @@ impl Operator {
     }
 
     async fn look_around(&mut self) {
+        if self.quiet_since.is_some() && self.shape.convicted {
+            self.contained_again();
+        }
         if self.quiet_since.is_some() || self.luck.percent(40) {
             self.visit().await;
         }

@@ -221,7 +221,9 @@ impl Operator {
         let waits = self.waits.clone();
         if attentive {
             let mut luck = self.luck;
-            self.people.attend(&waits, engine, &mut luck).await;
+            let attend = self.people.attend(&waits, engine, &mut luck);
+            // A process may be killed while a key is handed over to it.
+            let _ = tokio::time::timeout(Duration::from_secs(90), attend).await;
             self.luck = luck;
         }
         let only_time = waits

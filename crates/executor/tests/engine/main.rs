@@ -6,4 +6,5 @@ mod crash;
 mod hand_over;
 mod hands;
 mod laws;
+mod old_key;
 mod support;

@@ -108,7 +108,7 @@ fn open(app: &App, args: OpenArgs) -> Result<(), CommandError> {
             format!(
                 "case {} is open; its journal is in {}",
                 case.id,
-                case.folder.display()
+                app.workspace.journal_place(&case.id)
             )
         });
     });

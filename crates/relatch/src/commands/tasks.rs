@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::commands::apply;
 use crate::config::ValueFrom;
 use crate::error::CommandError;
+use crate::names;
 use crate::output::count;
 use crate::world::Outside;
 
@@ -24,7 +25,7 @@ pub(crate) struct TasksArgs {
 enum TaskCommand {
     /// Hand over the key that was made at the console
     Done {
-        /// The step, as `relatch tasks` names it
+        /// The step, by its id or the beginning of it
         step: String,
         /// Read the key from a file instead of asking for it
         #[arg(long, value_name = "FILE")]
@@ -116,6 +117,7 @@ async fn done(
     from_file: Option<std::path::PathBuf>,
 ) -> Result<(), CommandError> {
     let case = app.open_case()?;
+    let step = case.ledger.with(|state| names::step(state, step))?;
     let outside = Outside::connect(app, &case).await?;
     let engine = apply::engine(app, &case, &outside, false)?;
     let value = match from_file {
@@ -123,7 +125,7 @@ async fn done(
         None => app.ask_hidden("Paste the new key (nothing is shown): ")?,
     };
     let value = relatch_secret::Secret::from(value.expose_str().unwrap_or_default().trim());
-    engine.hand_over(&StepId::from(step), value).await?;
+    engine.hand_over(&step, value).await?;
     app.printer.note(&format!(
         "{step} is done: the key is alive, new, and in custody"
     ));

@@ -25,6 +25,9 @@ impl Inner {
             format!("{act}: no step with an open intent does that")
         });
         self.one_hand(by, act, &open);
+        if let (Act::Mint { .. }, Some(step)) = (act, open.first()) {
+            self.sent_once(step);
+        }
         match act {
             Act::Disable(key) | Act::Delete(key) => self.kills(&plan, act, key),
             Act::Cut(issuer, principal) => {
@@ -36,6 +39,18 @@ impl Inner {
             Act::Write(container, changes) => self.in_custody(container, changes),
             _ => {}
         }
+    }
+
+    /// What must not be done twice is sent once in an attempt.
+    fn sent_once(&mut self, step: &StepId) {
+        let Some(known) = self.laws.attempts.get_mut(step) else {
+            return;
+        };
+        known.sent += 1;
+        let sent = known.sent;
+        self.must(Law::Intent, sent == 1, || {
+            format!("{step} sent its request {sent} times")
+        });
     }
 
     /// A request had its effect.

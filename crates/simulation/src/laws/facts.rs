@@ -5,11 +5,11 @@ use std::sync::Arc;
 use relatch_case::fact::{Outcome, StepResult};
 use relatch_case::model::{Liveness, Minting, Part};
 use relatch_case::plan::{Action, Plan, Step};
-use relatch_case::{Fact, Lease, Record, StepId};
+use relatch_case::{ConsumerId, Fact, Lease, Record, StepId};
 use serde_json::Value;
 
 use super::{Attempt, Law};
-use crate::world::{CANARY, Inner, Process};
+use crate::world::{CANARY, Inner, Origin, Process, Text};
 
 impl Inner {
     /// A fact was written.
@@ -73,17 +73,30 @@ impl Inner {
         self.must(Law::Intent, later, || {
             format!("attempt {attempt} of {id} was used before")
         });
+        let now = self.now;
         self.laws.attempts.insert(
             id.clone(),
             Attempt {
                 number: attempt,
                 is_open: true,
                 undoing: false,
+                sent: 0,
+                since: now,
             },
         );
         let Some(step) = self.step(id) else {
             return;
         };
+        let approved = self
+            .book
+            .state
+            .plan
+            .as_ref()
+            .is_some_and(|plan| plan.is_approved());
+        let asks = !matches!(step.action, Action::Keep { .. });
+        self.must(Law::Approval, approved || !asks, || {
+            format!("{id} was begun unapproved")
+        });
         if matches!(step.action, Action::Mint { .. } | Action::Write { .. }) {
             let open = self.laws.gate_is_open;
             self.must(Law::NoFeeding, open, || {
@@ -141,15 +154,49 @@ impl Inner {
                 known.is_open = false;
             }
         }
-        if let Outcome::Done { result } = outcome {
-            self.done(&step, attempt, result);
+        match outcome {
+            Outcome::Done { result } => self.done(&step, attempt, result),
+            Outcome::Failed { .. } if attempt == 1 => self.nothing_happened(&step),
+            _ => {}
         }
+    }
+
+    /// A mint that failed made no key.
+    fn nothing_happened(&mut self, step: &Step) {
+        let since = self.laws.attempts.get(&step.id).map(|known| known.since);
+        let Some(since) = since.filter(|_| matches!(step.action, Action::Mint { .. })) else {
+            return;
+        };
+        let made = self.keys.iter().find(|(_, key)| {
+            key.is_active() && key.created >= since && key.is_new_of(&step.credential)
+        });
+        let made = made.filter(|(_, key)| matches!(key.origin, Origin::Minted(_)));
+        let made = made.map(|(id, _)| id.clone());
+        self.must(Law::Intent, made.is_none(), || {
+            format!("{} is said to have failed and made {made:?}", step.id)
+        });
     }
 
     fn done(&mut self, step: &Step, attempt: u32, result: &StepResult) {
         match &step.action {
             Action::Mint { .. } => self.minted(step, attempt, result),
             Action::Prove => self.proven(step, result),
+            Action::Adopt { consumer, .. } => {
+                let ill = self.readers.get(consumer).is_some_and(|reader| {
+                    let allergic = |value: &Text| {
+                        self.key_of(value).is_some_and(|(_, key)| {
+                            matches!(&reader.allergy, Some((of, 0)) if key.is_new_of(of))
+                        })
+                    };
+                    reader.since + 1000 < self.now && reader.values().any(allergic)
+                });
+                self.must(Law::NoEarlyRevoke, !ill, || {
+                    format!(
+                        "{} is done and the consumer is ill on the new value",
+                        step.id
+                    )
+                });
+            }
             Action::Check => {
                 let works = result
                     .key
@@ -230,12 +277,15 @@ impl Inner {
 
     fn undo_intended(&mut self, id: &StepId) {
         let attempt = self.laws.attempts.get(id).map_or(0, |known| known.number);
+        let now = self.now;
         self.laws.attempts.insert(
             id.clone(),
             Attempt {
                 number: attempt,
                 is_open: false,
                 undoing: true,
+                sent: 0,
+                since: now,
             },
         );
     }
@@ -248,6 +298,9 @@ impl Inner {
             format!("an undo of {id} ended that was not begun")
         });
         let Some(step) = self.step(id) else { return };
+        if let (Outcome::Done { .. }, Action::Roll { consumer }) = (outcome, &step.action) {
+            self.rolled_back(&step, consumer);
+        }
         let (Outcome::Done { .. }, Action::Write { container, slots }) = (outcome, &step.action)
         else {
             return;
@@ -271,6 +324,23 @@ impl Inner {
                 )
             });
         }
+    }
+}
+
+impl Inner {
+    /// Who was rolled back does not run with a value that no place holds any more.
+    fn rolled_back(&mut self, step: &Step, consumer: &ConsumerId) {
+        let on_new = self.readers.get(consumer).and_then(|reader| {
+            reader.values().find(|value| {
+                self.key_of(value)
+                    .is_some_and(|(_, key)| key.is_new_of(&step.credential))
+                    && !self.stands_somewhere(value)
+            })
+        });
+        let key = on_new.and_then(|value| self.by_value.get(value)).cloned();
+        self.must(Law::ReversibleFirst, key.is_none(), || {
+            format!("{} is undone and {consumer} still runs on {key:?}", step.id)
+        });
     }
 }
 

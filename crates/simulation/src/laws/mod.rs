@@ -37,6 +37,8 @@ pub enum Law {
     OneHand,
     /// Reversible first.
     ReversibleFirst,
+    /// Nothing is changed outside before a person approved it.
+    Approval,
     /// Once nothing fails any more the rotation ends.
     Liveness,
     /// At the end old keys are dead, consumers well, and nothing else was touched.
@@ -45,7 +47,7 @@ pub enum Law {
 
 impl Law {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Intent,
         Self::NoKeyLost,
         Self::NoOrphan,
@@ -56,6 +58,7 @@ impl Law {
         Self::NoLeak,
         Self::OneHand,
         Self::ReversibleFirst,
+        Self::Approval,
         Self::Liveness,
         Self::Outcome,
     ];
@@ -73,6 +76,7 @@ impl Law {
             Self::NoLeak => "no-leak",
             Self::OneHand => "one-hand",
             Self::ReversibleFirst => "reversible-first",
+            Self::Approval => "approval",
             Self::Liveness => "liveness",
             Self::Outcome => "outcome",
         }
@@ -101,6 +105,9 @@ struct Attempt {
     number: u32,
     is_open: bool,
     undoing: bool,
+    /// Requests that it sent.
+    sent: u32,
+    since: Ms,
 }
 
 /// What the laws remember.
