@@ -86,6 +86,7 @@ fn report(story: &Value, rounds: &[(Value, Value)]) {
                 "bound: read, SHA-256",
                 format!("{:.0} / {:.0} ms", hash.0, hash.1),
             ),
+            ("processor time: open, bound (median)", format!("{:.0}, {:.0} ms", of(&|r| number(&r.1, "cpu_ms")).1, of(&|r| number(&r.0, "cpu_ms")).1)),
             ("open / bound", format!("{:.2} / {:.2}", rate.0, rate.1)),
             (
                 "peak memory of open (goal: under 500 MB)",
@@ -100,6 +101,7 @@ fn report(story: &Value, rounds: &[(Value, Value)]) {
     output::json(&json!({
         "bench": "resume", "facts": last.1["facts"], "steps": last.1["steps"],
         "bytes": last.0["bytes"], "open_ms": open, "bound_ms": hash, "ratio": rate,
+        "open_cpu_ms": of(&|r| number(&r.1, "cpu_ms")), "bound_cpu_ms": of(&|r| number(&r.0, "cpu_ms")),
         "peak_mb": peak.1, "write_ms": story["write_ms"],
     }));
 }
@@ -133,7 +135,7 @@ fn open(path: &Path) -> Result<(), Error> {
     let took = began.elapsed();
     let (facts, steps) = ledger.with(|state| (state.head.seq, state.steps.len()));
     output::json(&json!({
-        "facts": facts, "steps": steps, "ms": ms(took), "peak_mb": output::peak_mb(),
+        "facts": facts, "steps": steps, "ms": ms(took), "cpu_ms": ms(output::cpu()), "peak_mb": output::peak_mb(),
         "after_mb": output::now_mb(),
     }));
     Ok(())
@@ -155,7 +157,7 @@ fn hash(path: &Path) -> Result<(), Error> {
     }
     let digest = hash.finalize();
     output::json(&json!({
-        "ms": ms(began.elapsed()), "bytes": bytes, "first": digest[0],
+        "ms": ms(began.elapsed()), "cpu_ms": ms(output::cpu()), "bytes": bytes, "first": digest[0],
         "peak_mb": output::peak_mb(),
     }));
     Ok(())

@@ -15,7 +15,7 @@ pub struct CanonicalError(#[from] serde_json::Error);
 
 /// Canonical JSON (RFC 8785) of any data.
 pub fn canonical<T: Serialize>(data: &T) -> Result<Vec<u8>, CanonicalError> {
-    Ok(serde_json_canonicalizer::to_vec(data)?)
+    Ok(crate::canonical::to_vec(data)?)
 }
 
 /// SHA-256 in lower-case hex.

@@ -1,19 +1,22 @@
 //! Names of things, each its own type so that no two can be mixed up.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
-/// Declares a newtype over a string with the usual conversions.
+/// Declares a newtype over a string with the usual conversions. Copies share their text: a
+/// large plan names every step many times.
 macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Wraps a name.
             pub fn new(name: impl Into<String>) -> Self {
-                Self(name.into())
+                Self(Arc::from(name.into()))
             }
 
             /// The name as text.
@@ -36,7 +39,7 @@ macro_rules! name_type {
 
         impl From<&str> for $name {
             fn from(name: &str) -> Self {
-                Self(name.to_string())
+                Self(Arc::from(name))
             }
         }
     };
@@ -90,7 +93,7 @@ impl CredentialId {
         hash.update(issuer.as_str());
         hash.update([0]);
         hash.update(known_as);
-        Self(format!("cred-{}", hex::encode(&hash.finalize()[..6])))
+        Self::new(format!("cred-{}", hex::encode(&hash.finalize()[..6])))
     }
 }
 

@@ -13,6 +13,7 @@
 //! Invariant: nothing here talks to a cloud or an issuer, reads a clock or holds a value.
 
 pub mod approval;
+mod canonical;
 pub mod chain;
 pub mod fact;
 pub mod fault;

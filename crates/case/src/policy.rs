@@ -92,6 +92,10 @@ impl Default for Policy {
 /// Fields that came later are written only where they differ from their default, so that the
 /// hashes of older plans, and the certificates that hold them, stay what they are. What is
 /// absent will always mean these values.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks through references"
+)]
 mod unchanged {
     use super::{Approver, BTreeSet, ConsumerId, IssuerId, Policy};
 

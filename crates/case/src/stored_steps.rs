@@ -4,6 +4,8 @@
 //! the names of both facts costs a third of that. Whatever does not fit exactly, down to a
 //! name that is not known, is left to serde: `None`.
 
+use std::sync::Arc;
+
 use relatch_secret::Fingerprint;
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,7 +13,7 @@ use serde_json::Value;
 use crate::fact::{Fact, Outcome, StepResult};
 use crate::fault::{Fault, FaultKind};
 use crate::model::{Liveness, Probe, ProbeKind};
-use crate::{KeyId, StepId};
+use crate::{KeyId, Plan, PlanHash, StepId};
 
 /// The step fact with this canonical text.
 pub(crate) fn parse(text: &str) -> Option<Fact> {
@@ -33,6 +35,25 @@ pub(crate) fn parse(text: &str) -> Option<Fact> {
         }),
         _ => None,
     }
+}
+
+/// The recorded plan with this canonical text: one fact, and in a large case as long as all the
+/// others together. Containers in it may say more than is understood, which the caller checks.
+pub(crate) fn parse_plan(text: &str) -> Option<Fact> {
+    if !text.starts_with("{\"hash\":") {
+        return None;
+    }
+    let flat: FlatPlan<'_> = serde_json::from_str(text).ok()?;
+    let (hash, plan) = (flat.hash, Arc::new(flat.plan));
+    (flat.kind == "plan_recorded").then_some(Fact::PlanRecorded { hash, plan })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FlatPlan<'a> {
+    hash: PlanHash,
+    kind: &'a str,
+    plan: Plan,
 }
 
 #[derive(Deserialize)]

@@ -22,6 +22,9 @@ use crate::sweep;
 /// copy that is a moment old.
 const READ_BACKS: u32 = 8;
 
+/// How long a store may answer from a copy that is a moment old.
+pub(crate) const STALE: Duration = Duration::from_secs(5);
+
 /// How often a write gives way to somebody who changes the same container.
 const RACES: u32 = 6;
 
@@ -202,10 +205,17 @@ pub(crate) async fn put(
 ) -> Result<(), Fault> {
     let store = job.ctx.world.store(container)?;
     let mut last = String::new();
+    let mut settled = false;
     for race in 0..RACES {
         let document = store.read(container).await?;
         match compare(job, &document, from, to) {
-            Stands::New => return Ok(()),
+            // Not by our hand just now: a copy may be a moment old, and show what stood there
+            // before the step that is being undone.
+            Stands::New if settled => return Ok(()),
+            Stands::New => {
+                settled = true;
+                tokio::time::sleep(STALE).await;
+            }
             Stands::Other(what) => return Err(Fault::new(FaultKind::Conflict, what)),
             Stands::Old => {
                 job.assure()?;

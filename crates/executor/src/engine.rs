@@ -36,7 +36,7 @@ pub enum Ended {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The journal failed, so nothing more may be done.
-    #[error("stopped: the journal cannot be written, and nothing is done that is not recorded")]
+    #[error("{}", in_words(.0))]
     Journal(#[from] JournalError),
     /// There is nothing to carry out.
     #[error("there is no plan: make one first")]
@@ -44,6 +44,14 @@ pub enum EngineError {
     /// A step crashed.
     #[error("a step crashed; its outcome will be reconciled on the next run")]
     Crashed(#[source] tokio::task::JoinError),
+}
+
+fn in_words(error: &JournalError) -> &'static str {
+    match error {
+        JournalError::Held { .. } => "another run is at work on this case",
+        JournalError::Fenced { .. } => "stopped: another executor took this case over",
+        _ => "stopped: the journal cannot be written, and nothing is done that is not recorded",
+    }
 }
 
 /// Carries the plan in force out.

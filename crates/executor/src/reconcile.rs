@@ -12,12 +12,14 @@ use relatch_case::{Fault, FaultKind, KeyId};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-use crate::context::Job;
-use crate::effect::{self, MintBaseline, Stands};
+use crate::context::{Job, Prints};
+use crate::effect::{self, MintBaseline, STALE, Stands};
 use crate::failpoint::pass;
+use crate::tenure::REQUEST_S;
 
-/// How far an issuer's clock may be behind ours when it says when a key was made.
-const CLOCK_SKEW_S: i64 = 300;
+/// Longest after the intent that a key made by our request can say it was made, in seconds: a
+/// request acts within `REQUEST_S` or not at all, and clocks differ a little.
+const MADE_WITHIN_S: i64 = REQUEST_S as i64 + 60;
 
 /// Longest that a new key takes to show in its issuer's own list, in seconds; accepting or
 /// refusing it everywhere can take longer.
@@ -72,6 +74,16 @@ async fn mint(
     }
     let listed = issuer.list(&job.rotation.principal).await?;
     match orphans(job, &baseline, listed, issuer.sheet(), intended_at) {
+        Ok(orphans) if !orphans.is_empty() && !issuer.sheet().named && !untouched(job).await? => {
+            Ok(Outcome::Stuck {
+                because: format!(
+                    "key {} appeared while the answer to our mint was lost, and somebody else \
+                     writes to its places: is it rotated by hand? Retry the step when it is \
+                     clear whose key that is",
+                    orphans[0]
+                ),
+            })
+        }
         Ok(orphans) => {
             for orphan in &orphans {
                 effect::remove(job, orphan).await?;
@@ -83,6 +95,24 @@ async fn mint(
         }
         Err(because) => Ok(Outcome::Stuck { because }),
     }
+}
+
+/// Whether every place of this rotation still holds what it held when the plan was made.
+async fn untouched(job: &Job) -> Result<bool, Fault> {
+    for step in job.plan.steps_of(&job.step.credential) {
+        let Action::Write { container, slots } = &step.action else {
+            continue;
+        };
+        let before = job.before(container, slots);
+        let document = job.ctx.world.store(container)?.read(container).await?;
+        if !matches!(
+            effect::compare(job, &document, &before, &before),
+            Stands::New | Stands::Old
+        ) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The key of this try that custody holds, if it holds one and the issuer has it: an earlier
@@ -134,8 +164,8 @@ async fn settle(job: &Job, since: jiff::Timestamp, propagation_s: u32) {
     }
 }
 
-/// The keys whose mint answer was lost: by name where keys have names, else what is new,
-/// made since the intent and never used. Anything else is left to a person.
+/// The keys whose mint answer was lost: by name where keys have names, else the one that is
+/// new, made when ours was and never used. Anything else is left to a person.
 fn orphans(
     job: &Job,
     baseline: &MintBaseline,
@@ -153,16 +183,19 @@ fn orphans(
         let ours = |key: &IssuedKey| key.name.as_deref() == Some(baseline.name.as_str());
         return Ok(fresh.into_iter().filter(ours).map(|key| key.id).collect());
     }
-    let earliest = intended_at
-        .checked_sub(SignedDuration::from_secs(CLOCK_SKEW_S))
-        .unwrap_or(jiff::Timestamp::MIN);
+    let latest = intended_at
+        .checked_add(SignedDuration::from_secs(MADE_WITHIN_S))
+        .unwrap_or(jiff::Timestamp::MAX);
+    // What was made later is somebody else's.
     let fresh: Vec<IssuedKey> = fresh
         .into_iter()
-        .filter(|key| key.created.is_none_or(|at| at >= earliest))
+        .filter(|key| key.created.is_none_or(|at| at <= latest))
         .collect();
     match fresh.as_slice() {
         [] => Ok(Vec::new()),
-        [one] if sheet.last_used && one.last_used.is_none() => Ok(vec![one.id.clone()]),
+        [one] if sheet.last_used && one.last_used.is_none() && one.created.is_some() => {
+            Ok(vec![one.id.clone()])
+        }
         [one] => Err(format!(
             "key {} appeared at {} while the answer to our mint was lost, and it may be in \
              use: if it is nobody's, disable and delete it; then retry the step",
@@ -194,21 +227,34 @@ async fn write(
     slots: &BTreeMap<Slot, Part>,
 ) -> Result<Outcome, Fault> {
     let (from, to) = (job.before(container, slots), job.prints(&job.after(slots)?));
-    let document = match job.ctx.world.store(container)?.read(container).await {
-        Ok(document) => document,
-        // A definite answer: there is nothing to find out any more.
-        Err(fault) if fault.kind == FaultKind::NotFound => return Ok(Outcome::Failed { fault }),
-        Err(fault) => return Err(fault),
-    };
-    Ok(match effect::compare(job, &document, &from, &to) {
-        Stands::New => Outcome::Done {
+    let mut stands = stands_in(job, container, &from, &to).await;
+    if matches!(stands, Ok(Stands::Old)) {
+        // What was written a moment ago may not show everywhere yet.
+        tokio::time::sleep(STALE).await;
+        stands = stands_in(job, container, &from, &to).await;
+    }
+    Ok(match stands {
+        Ok(Stands::New) => Outcome::Done {
             result: StepResult::default(),
         },
-        Stands::Old => Outcome::NotDone {
+        Ok(Stands::Old) => Outcome::NotDone {
             how: "the place holds the old value".to_string(),
         },
-        Stands::Other(what) => Outcome::Failed {
+        Ok(Stands::Other(what)) => Outcome::Failed {
             fault: Fault::new(FaultKind::Conflict, what),
         },
+        // A definite answer: there is nothing to find out any more.
+        Err(fault) if fault.kind == FaultKind::NotFound => Outcome::Failed { fault },
+        Err(fault) => return Err(fault),
     })
+}
+
+async fn stands_in(
+    job: &Job,
+    container: &Container,
+    from: &Prints,
+    to: &Prints,
+) -> Result<Stands, Fault> {
+    let document = job.ctx.world.store(container)?.read(container).await?;
+    Ok(effect::compare(job, &document, from, to))
 }

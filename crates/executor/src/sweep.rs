@@ -57,13 +57,13 @@ pub(crate) async fn sweep(job: &Job) -> Result<StepResult, Fault> {
     })
 }
 
-/// Where the mint was tried more than once, a request of an earlier try may still be under
-/// way: the last look comes after it can have acted.
+/// Where the answer to a mint was lost once, that request may still be under way: the last look
+/// comes after it can have acted.
 async fn outwait_lost_requests(job: &Job) {
     let last = job.ctx.ledger.with(|state| {
         let mint = job.plan.step_of(&job.step.credential, "mint")?;
         let known = state.steps.get(&mint.id)?;
-        known.intended_at.filter(|_| known.attempt > 1)
+        known.intended_at.filter(|_| known.doubted)
     });
     let Some(last) = last else {
         return;

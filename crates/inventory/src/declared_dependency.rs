@@ -131,7 +131,7 @@ impl DeclaredDependency {
             }),
             [] => {
                 let names = credentials.iter().flat_map(|c| {
-                    let key = c.key_id.as_ref().map(|key| key.as_str());
+                    let key = c.key_id.as_ref().map(relatch_case::KeyId::as_str);
                     [Some(c.name.as_str()), key, Some(c.id.as_str())]
                 });
                 Err(unknown("credential", name, names.flatten()))

@@ -84,7 +84,7 @@ pub(crate) enum Command {
     /// 2 Which keys are alive
     Probe(probe::ProbeArgs),
     /// 3-5 The rotation as a file with a hash
-    Plan(plan::PlanArgs),
+    Plan(Box<plan::PlanArgs>),
     /// 3-5 Carry the plan out; stop and resume at will
     Apply(apply::ApplyArgs),
     /// How far the plan is and what it waits for

@@ -20,7 +20,7 @@ pub(crate) enum Journals {
     /// A PostgreSQL database.
     Postgres {
         /// Where it is; holds no password.
-        config: PostgresConfig,
+        config: Box<PostgresConfig>,
         /// Where the password comes from, asked for when it is needed.
         password: Option<ValueFrom>,
     },
@@ -46,7 +46,7 @@ impl Journals {
             .hint("leave it out there, and say where it comes from: journal.password = { env = \"NAME\" }"));
         }
         Ok(Self::Postgres {
-            config: PostgresConfig::parse(address).kind(Kind::Usage)?,
+            config: Box::new(PostgresConfig::parse(address).kind(Kind::Usage)?),
             password: config.password.clone(),
         })
     }
@@ -130,8 +130,7 @@ fn in_files(folder: &Path) -> Result<Vec<CaseId>, CommandError> {
 fn has_password(address: &str) -> bool {
     let user = address
         .split_once("://")
-        .and_then(|(_, rest)| rest.split(['/', '?']).next())
-        .and_then(|host| host.rsplit_once('@'))
+        .and_then(|(_, rest)| rest.rsplit_once('@'))
         .map(|(user, _)| user);
     user.is_some_and(|user| user.contains(':')) || address.to_lowercase().contains("password")
 }

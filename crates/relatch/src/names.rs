@@ -45,7 +45,7 @@ fn or_else<'a>(
 
 fn unknown(state: &State, text: &str) -> CommandError {
     let names = state.credentials.values().flat_map(|c| {
-        let key = c.key_id.as_ref().map(|key| key.as_str());
+        let key = c.key_id.as_ref().map(relatch_case::KeyId::as_str);
         [Some(c.id.as_str()), key, Some(c.name.as_str())]
     });
     let near = near(text, names.flatten());

@@ -21,7 +21,16 @@ const KILLS: usize = 200;
 /// Kills that are tried in one rotation.
 const SHOTS: usize = 14;
 
+/// Kills that come of one rotation at the least, mostly.
+const A_ROUND: usize = 2;
+
 const SIGKILL: i32 = 9;
+
+/// What is passed in trouble only begins so.
+const RARE: [&str; 4] = ["orphan/", "reconcile/", "remove/", "undo/"];
+
+/// In the tally: at a moment that no failpoint names.
+const ANY: &str = "at any moment";
 
 /// How often each failpoint was passed.
 type Passes = BTreeMap<String, usize>;
@@ -49,8 +58,21 @@ struct Tally {
     kills: usize,
     torn: usize,
     rounds: usize,
+    under_way: usize,
     asked: u64,
     at: BTreeMap<String, BTreeSet<usize>>,
+}
+
+/// All rotations of the test.
+struct Campaign {
+    cloud: Cloud,
+    wanted: usize,
+    began: Instant,
+    random: Mutex<StdRng>,
+    /// What there is to kill at, without trouble and with it; known after a rotation of each.
+    passes: Mutex<BTreeMap<bool, Passes>>,
+    waiting: Mutex<VecDeque<Round>>,
+    tally: Mutex<Tally>,
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,56 +80,94 @@ async fn killed_at_every_failpoint_it_goes_on_and_harms_nothing() {
     let wanted = number("RELATCH_KILLS").map_or(KILLS, |n| usize::try_from(n).expect("small"));
     let seed = number("RELATCH_SEED").unwrap_or_else(rand::random);
     say!("seed {seed}: RELATCH_SEED={seed} draws the same kills");
-    let mut random = StdRng::seed_from_u64(seed);
-    let began = Instant::now();
-    let cloud = Cloud::start().await;
-    let (plain, troubled) = tokio::join!(passes(&cloud, false), passes(&cloud, true));
-    say!(
-        "passes {plain:?}, in trouble {troubled:?}, {:?}",
-        began.elapsed()
-    );
-    let every: BTreeSet<&String> = plain.keys().chain(troubled.keys()).collect();
-    assert_eq!(every, in_source().iter().collect(), "not all are passed");
-    let queue = Mutex::new(at_the_last(&plain, &troubled));
-    let tally = Mutex::new(Tally::default());
-    let random = Mutex::new(&mut random);
-    let next = || {
-        let waiting = queue.lock().expect("lock").pop_front();
-        waiting.or_else(|| {
-            let enough = tally.lock().expect("lock").kills >= wanted;
-            (!enough).then(|| drawn(&plain, &troubled, &mut random.lock().expect("lock")))
-        })
+    let campaign = Campaign {
+        cloud: Cloud::start().await,
+        wanted,
+        began: Instant::now(),
+        random: Mutex::new(StdRng::seed_from_u64(seed)),
+        passes: Mutex::default(),
+        waiting: Mutex::default(),
+        tally: Mutex::default(),
     };
-    let work = async || {
-        while let Some(round) = next() {
-            play(&cloud, round, &tally).await;
+    let troubled = async {
+        campaign.explore(true).await;
+        campaign.work().await;
+    };
+    let plain = async {
+        campaign.explore(false).await;
+        let four = async || {
+            let work = || campaign.work();
+            tokio::join!(work(), work(), work(), work())
+        };
+        // Rotations mostly wait, so that some go on at once.
+        tokio::join!(four(), four(), four());
+    };
+    tokio::join!(plain, troubled);
+    campaign.end();
+}
+
+impl Campaign {
+    /// An undisturbed rotation, and then what is to be killed at the last pass of each.
+    async fn explore(&self, troubled: bool) {
+        let passes = Box::pin(passes(&self.cloud, troubled)).await;
+        say!("passes, in trouble {troubled}: {passes:?}");
+        let rounds = at_the_last(troubled, &passes);
+        self.waiting.lock().expect("lock").extend(rounds);
+        self.passes.lock().expect("lock").insert(troubled, passes);
+    }
+
+    async fn work(&self) {
+        while !self.is_over() {
+            match self.next() {
+                // Boxed, for there are many at once.
+                Some(round) => Box::pin(play(&self.cloud, round, &self.tally)).await,
+                // Whether more are needed shows when others are over.
+                None => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
         }
-    };
-    // Rotations mostly wait, so that some go on at once.
-    let half = async || tokio::join!(work(), work(), work(), work(), work(), work());
-    tokio::join!(half(), half());
-    let tally = tally.into_inner().expect("lock");
-    let missed: Vec<_> = every
-        .iter()
-        .filter(|name| !tally.at.contains_key(**name))
-        .collect();
-    assert!(missed.is_empty(), "never killed at {missed:?}");
-    assert!(tally.kills >= wanted, "too few kills: {tally:?}");
-    assert!(tally.torn > 0, "not one kill came in the middle of a step");
-    let Tally {
-        kills,
-        torn,
-        rounds,
-        asked,
-        at,
-    } = &tally;
-    say!("{at:?}");
-    say!(
-        "kills {kills} over {} failpoints: {torn} in the act, {rounds} rotations, \
-         {asked} requests of services, {:?}",
-        at.len() - 1,
-        began.elapsed()
-    );
+    }
+
+    fn is_over(&self) -> bool {
+        let explored = self.passes.lock().expect("lock").len() == 2;
+        let tally = self.tally.lock().expect("lock");
+        let waiting = self.waiting.lock().expect("lock");
+        explored && waiting.is_empty() && tally.kills + tally.under_way * A_ROUND >= self.wanted
+    }
+
+    fn next(&self) -> Option<Round> {
+        let waiting = self.waiting.lock().expect("lock").pop_front();
+        let next = waiting.or_else(|| {
+            let tally = self.tally.lock().expect("lock");
+            let enough = tally.kills + tally.under_way * A_ROUND >= self.wanted;
+            let passes = self.passes.lock().expect("lock");
+            (!enough).then(|| drawn(&passes, &mut self.random.lock().expect("lock")))
+        });
+        self.tally.lock().expect("lock").under_way += usize::from(next.is_some());
+        next
+    }
+
+    /// There were enough kills, at every failpoint that there is.
+    fn end(&self) {
+        let tally = self.tally.lock().expect("lock");
+        let missed: Vec<String> = in_source()
+            .into_iter()
+            .filter(|name| !tally.at.contains_key(name))
+            .collect();
+        assert!(missed.is_empty(), "never killed at {missed:?}");
+        assert!(tally.kills >= self.wanted, "too few kills: {tally:?}");
+        assert!(tally.torn > 0, "not one kill came in the middle of a step");
+        say!("{:?}", tally.at);
+        say!(
+            "kills {} over {} failpoints: {} in the act, {} rotations, {} requests of \
+             services, none failed, {:?}",
+            tally.kills,
+            tally.at.keys().filter(|name| *name != ANY).count(),
+            tally.torn,
+            tally.rounds,
+            tally.asked,
+            self.began.elapsed()
+        );
+    }
 }
 
 /// The names of all failpoints, as they stand in the source.
@@ -170,47 +230,43 @@ fn trouble(rotation: &Rotation<'_>) {
 }
 
 /// For each failpoint a rotation that is killed at its last pass, and then at what is left.
-fn at_the_last(plain: &Passes, troubled: &Passes) -> VecDeque<Round> {
+/// In trouble, only for those that nothing else leads to.
+fn at_the_last(troubled: bool, passes: &Passes) -> Vec<Round> {
+    let rare = |name: &str| RARE.iter().any(|start| name.starts_with(start));
     let once = |name: &str| Shot::At(name.to_string(), 1);
-    let mut rounds = VecDeque::new();
-    for (in_trouble, passes) in [(true, troubled), (false, plain)] {
-        for (name, last) in passes {
-            if in_trouble && plain.contains_key(name) {
-                continue;
-            }
-            let shots = vec![
-                Shot::At(name.clone(), *last),
-                once(name),
-                once("outcome/recorded"),
-                once("lease/before-release"),
-                once("lease/taken"),
-            ];
-            rounds.push_back(Round {
-                troubled: in_trouble,
-                shots,
-            });
-        }
-    }
-    rounds
+    let chosen = passes.iter().filter(|(name, _)| rare(name) == troubled);
+    let round = |(name, last): (&String, &usize)| Round {
+        troubled,
+        shots: vec![
+            Shot::At(name.clone(), *last),
+            once(name),
+            once("outcome/recorded"),
+            once("lease/before-release"),
+            once("lease/taken"),
+        ],
+    };
+    chosen.map(round).collect()
 }
 
 /// A rotation with kills at first and other early passes of any failpoint, some at a moment
 /// that none names.
-fn drawn(plain: &Passes, troubled: &Passes, random: &mut StdRng) -> Round {
-    let in_trouble = random.random_ratio(1, 3);
-    let passes = if in_trouble { troubled } else { plain };
-    let names: Vec<&String> = passes.keys().collect();
+fn drawn(known: &BTreeMap<bool, Passes>, random: &mut StdRng) -> Round {
+    let drawn = random.random_ratio(1, 4);
+    let (&in_trouble, passes) = known
+        .get_key_value(&drawn)
+        .or_else(|| known.first_key_value())
+        .expect("one is known");
+    // The end of a run is the end of the round.
+    let early = |name: &&String| *name != "lease/before-release";
+    let names: Vec<&String> = passes.keys().filter(early).collect();
     let shot = |_| {
         if random.random_ratio(1, 6) {
             let after = Duration::from_millis(random.random_range(100..2000));
             return Shot::Somewhen(Moment::After(after));
         }
         let name = *names.choose(random).expect("names");
-        let n = if random.random() {
-            1
-        } else {
-            random.random_range(1..=passes[name].min(5))
-        };
+        let most = if random.random_ratio(1, 5) { 5 } else { 1 };
+        let n = random.random_range(1..=passes[name].min(most));
         Shot::At(name.clone(), n)
     };
     Round {
@@ -245,11 +301,12 @@ async fn play(cloud: &Cloud, round: Round, tally: &Mutex<Tally>) {
     tally.kills += kills.len();
     tally.torn += torn;
     tally.rounds += 1;
+    tally.under_way -= 1;
     tally.asked += asked;
     for shot in &kills {
         let (name, n) = match shot {
             Shot::At(name, n) => (name.as_str(), *n),
-            Shot::Somewhen(_) => ("at any moment", 0),
+            Shot::Somewhen(_) => (ANY, 0),
         };
         tally.at.entry(name.to_string()).or_default().insert(n);
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use relatch_case::fault::{Fault, FaultKind};
 use relatch_case::plan::{Action, Gate, Plan, Step};
-use relatch_case::state::{StepState, StepStatus};
+use relatch_case::state::{PlanInForce, StepState, StepStatus};
 use relatch_case::{ConsumerId, State, StepId};
 use serde::Serialize;
 
@@ -277,7 +277,7 @@ fn is_busy(state: &State, plan: &Plan, step: &Step, consumer: &ConsumerId) -> bo
 fn closed(state: &State, gate: &Gate, now: Timestamp) -> Option<Waiting> {
     match gate {
         Gate::Approved => {
-            let approved = state.plan.as_ref().is_some_and(|plan| plan.is_approved());
+            let approved = state.plan.as_ref().is_some_and(PlanInForce::is_approved);
             (!approved).then_some(Waiting::Approval)
         }
         Gate::Contained => (!state.is_contained()).then_some(Waiting::Containment),

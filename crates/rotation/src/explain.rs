@@ -310,7 +310,10 @@ fn gate(state: &State, gate: &Gate, now: Timestamp) -> GateExplained {
     match gate {
         Gate::Approved => GateExplained {
             what: "the plan is approved".to_string(),
-            open: state.plan.as_ref().is_some_and(|plan| plan.is_approved()),
+            open: state
+                .plan
+                .as_ref()
+                .is_some_and(relatch_case::state::PlanInForce::is_approved),
         },
         Gate::Contained => GateExplained {
             what: "the thief is contained".to_string(),

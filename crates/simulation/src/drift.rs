@@ -127,6 +127,9 @@ impl Inner {
         let Some((issuer, principal)) = luck.one_of(&principals).cloned() else {
             return;
         };
+        if origin == Origin::Foreign && self.could_be_ours(&issuer, &principal) {
+            return;
+        }
         let sheet = self.sheets.get(&issuer).cloned();
         let held = self.keys.values().filter(|key| {
             key.issuer == issuer && key.principal == principal && key.status() != Status::Deleted
@@ -157,7 +160,7 @@ impl Inner {
             return;
         };
         let planned = self.book.state.plan.as_ref();
-        if !planned.is_some_and(|plan| plan.plan.rotation(&credential).is_some()) {
+        if planned.is_none_or(|plan| plan.plan.rotation(&credential).is_none()) {
             return;
         }
         self.tell("others", || format!("delete {key}"));
@@ -175,6 +178,9 @@ impl Inner {
         let Some(known) = self.keys.get(&old).cloned() else {
             return;
         };
+        if self.could_be_ours(&known.issuer, &known.principal) {
+            return;
+        }
         let id = self.make_key(&known.issuer, &known.principal, None, Origin::Foreign);
         let Some(value) = self.keys.get(&id).map(|key| key.value.clone()) else {
             return;

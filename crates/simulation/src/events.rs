@@ -129,7 +129,7 @@ impl Operator {
         let Ok(plan) = plan else {
             return;
         };
-        let plan = through(&self.hooks.plan, plan);
+        let plan = through(self.hooks.plan.as_ref(), plan);
         let Ok(hash) = plan.hash() else {
             return;
         };

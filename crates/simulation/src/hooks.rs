@@ -7,7 +7,8 @@ use relatch_executor::Sealed;
 use relatch_issuers::Issuer;
 use relatch_places::{Roller, Store};
 
-type Wrap<T> = Option<Arc<dyn Fn(T) -> T + Send + Sync>>;
+type Around<T> = Arc<dyn Fn(T) -> T + Send + Sync>;
+type Wrap<T> = Option<Around<T>>;
 
 /// What stands between the engine and the model.
 #[derive(Clone, Default)]
@@ -32,7 +33,7 @@ impl std::fmt::Debug for Hooks {
     }
 }
 
-pub(crate) fn through<T>(hook: &Wrap<T>, inner: T) -> T {
+pub(crate) fn through<T>(hook: Option<&Around<T>>, inner: T) -> T {
     match hook {
         Some(wrap) => wrap(inner),
         None => inner,

@@ -5,7 +5,7 @@
 //! - [`shape`]: the world of a seed;
 //! - `world`: issuers, places, consumers, custody and the journal, with their truth;
 //! - `events`, `drift`, `people`: what happens, what others do, what people of ours do;
-//! - [`laws`]: what is asserted after every fact and every effect;
+//! - [`mod@laws`]: what is asserted after every fact and every effect;
 //! - [`schedule`]: one schedule; [`shrink`]: the least of one that breaks a law;
 //! - [`soak`]: many.
 //!

@@ -238,6 +238,7 @@ impl Operator {
                 let wait = self.ms_until(until);
                 self.start_at = self.model.ms() + wait.max(1);
             }
+            None if self.quiet_since.is_some() => self.again_in(500, 90_000),
             None => self.again_in(500, 15_000),
         }
     }
@@ -292,9 +293,12 @@ impl Operator {
             port: port.clone(),
             under_fire: true,
         };
-        let journal = through(&self.hooks.journal, Box::new(journal));
+        let journal = through(self.hooks.journal.as_ref(), Box::new(journal));
         let ledger = Ledger::open(journal, port.process.name.clone()).ok()?;
-        let custody = through(&self.hooks.custody, Arc::new(ModelCustody(port.clone())));
+        let custody = through(
+            self.hooks.custody.as_ref(),
+            Arc::new(ModelCustody(port.clone())),
+        );
         let ctx = Context {
             ledger: Arc::new(ledger),
             world: self.world(port),
@@ -326,14 +330,14 @@ impl Operator {
                 sheet,
                 port: port.clone(),
             };
-            world.add_issuer(through(&self.hooks.issuer, Arc::new(issuer)));
+            world.add_issuer(through(self.hooks.issuer.as_ref(), Arc::new(issuer)));
         }
         world.add_store(through(
-            &self.hooks.store,
+            self.hooks.store.as_ref(),
             Arc::new(ModelStore(port.clone())),
         ));
         world.add_roller(through(
-            &self.hooks.roller,
+            self.hooks.roller.as_ref(),
             Arc::new(ModelRoller(port.clone())),
         ));
         world

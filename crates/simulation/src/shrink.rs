@@ -1,6 +1,7 @@
 //! The least of a schedule that still breaks its law.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use crate::dice::{FaultId, Kind};
 use crate::laws::Law;
@@ -104,9 +105,11 @@ pub fn replay_line(setup: &Setup) -> String {
     match &setup.muted.only {
         Some(only) => {
             let kept = only.iter().map(ToString::to_string).collect();
-            line.push_str(&format!(" --keep {:?}", list(kept)));
+            let _ = write!(line, " --keep {:?}", list(kept));
         }
-        None if !without.is_empty() => line.push_str(&format!(" --without {:?}", list(without))),
+        None if !without.is_empty() => {
+            let _ = write!(line, " --without {:?}", list(without));
+        }
         None => {}
     }
     let left_out = setup
@@ -121,7 +124,7 @@ pub fn replay_line(setup: &Setup) -> String {
         .map(|n| format!("consumer-{n}"));
     let left_out: Vec<String> = left_out.chain(consumers).collect();
     if !left_out.is_empty() {
-        line.push_str(&format!(" --leave-out {}", list(left_out)));
+        let _ = write!(line, " --leave-out {}", list(left_out));
     }
     line
 }

@@ -143,7 +143,9 @@ impl Journal for Sloppy {
         lease: Option<&Lease>,
         mut drafts: Vec<Draft>,
     ) -> Result<Vec<Record>, JournalError> {
-        drafts.iter_mut().for_each(|draft| self.spoil(draft));
+        for draft in &mut drafts {
+            self.spoil(draft);
+        }
         match (
             self.inner.append(expected, lease, drafts.clone()),
             lease,

@@ -89,6 +89,7 @@ impl State {
                 why,
             } => {
                 self.convicted_at = Some(at);
+                self.convicted_seq = self.head.seq;
                 self.actors.push(Actor {
                     keys: keys.clone(),
                     arns: arns.clone(),
@@ -320,6 +321,7 @@ impl State {
                 applied_at: None,
                 fault: None,
                 verified: None,
+                verified_seq: 0,
                 restored_at: None,
             };
             self.measures.insert(id.clone(), measure);
@@ -332,6 +334,7 @@ impl State {
         else {
             return;
         };
+        let seq = self.head.seq;
         let Some(measure) = self.measures.get_mut(id) else {
             return;
         };
@@ -340,6 +343,7 @@ impl State {
             Fact::MeasureFailed { fault, .. } => measure.fault = Some(fault.clone()),
             Fact::MeasureVerified { binds, how, .. } => {
                 measure.verified = Some((at, *binds, how.clone()));
+                measure.verified_seq = seq;
             }
             Fact::MeasureRestored { .. } => measure.restored_at = Some(at),
             _ => {}

@@ -89,7 +89,8 @@ impl State {
             .peekable();
         standing.peek().is_some()
             && standing.all(|m| {
-                matches!(m.verified, Some((at, Some(true), _)) if Some(at) >= self.convicted_at)
+                m.verified_seq > self.convicted_seq
+                    && matches!(m.verified, Some((_, Some(true), _)))
             })
     }
 

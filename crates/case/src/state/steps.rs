@@ -62,6 +62,7 @@ impl State {
                 _ => {}
             }
         }
+        state.doubted |= matches!(status, StepStatus::Unknown { .. } | StepStatus::NotDone);
         state.status = status;
         state.at = at;
     }
@@ -201,6 +202,7 @@ impl State {
         self.steps.entry(step.clone()).or_insert(StepState {
             attempt,
             tries: 0,
+            doubted: false,
             status: StepStatus::Retried,
             at,
             baseline: Value::Null,

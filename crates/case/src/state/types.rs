@@ -30,8 +30,10 @@ pub struct State {
     pub scoped_at: Option<Timestamp>,
     /// Identities found to be the thief's.
     pub actors: Vec<Actor>,
-    /// When an identity was last convicted: measures verified before do not speak of it.
+    /// When an identity was last convicted.
     pub convicted_at: Option<Timestamp>,
+    /// The fact that last convicted one: measures verified before it do not speak of it.
+    pub convicted_seq: u64,
     /// Exposure by container.
     #[serde(serialize_with = "pairs")]
     pub exposure: BTreeMap<Container, Exposure>,
@@ -168,6 +170,8 @@ pub struct Measure {
     pub fault: Option<Fault>,
     /// Whether it binds, when that was last seen and how.
     pub verified: Option<(Timestamp, Option<bool>, String)>,
+    /// The fact that says so; clocks may be set back, numbers are not.
+    pub verified_seq: u64,
     /// When it was taken back.
     pub restored_at: Option<Timestamp>,
 }
@@ -203,6 +207,8 @@ pub struct StepState {
     pub attempt: u32,
     /// Tries since a person last sent it back to work.
     pub tries: u32,
+    /// Whether the outcome of any try was ever unknown: what it asked for may still happen.
+    pub doubted: bool,
     /// Where it stands.
     pub status: StepStatus,
     /// When that was recorded.
@@ -296,6 +302,7 @@ impl Default for State {
             scoped_at: None,
             actors: Vec::new(),
             convicted_at: None,
+            convicted_seq: 0,
             exposure: BTreeMap::new(),
             planted: BTreeMap::new(),
             blind_spots: Vec::new(),

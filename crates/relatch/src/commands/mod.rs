@@ -40,7 +40,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Contain(command) => contain::run(&app, command).await,
         Command::Inventory(args) => inventory::run(&app, args).await,
         Command::Probe(args) => probe::run(&app, args).await,
-        Command::Plan(args) => plan::run(&app, args),
+        Command::Plan(args) => plan::run(&app, *args),
         Command::Apply(args) => apply::run(&app, args).await,
         Command::Status(args) => status::run(&app, &args),
         Command::Tasks(args) => tasks::run(&app, args).await,

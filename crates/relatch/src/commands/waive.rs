@@ -1,5 +1,7 @@
 //! `relatch waive`: a decision with reason, owner and expiry (requirement I6).
 
+use std::fmt::Write as _;
+
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use relatch_case::{Fact, State};
@@ -145,10 +147,11 @@ fn list(app: &App) -> Result<(), CommandError> {
         });
         let mut text = table(["CREDENTIAL", "NAME", "EXPIRES", "OWNER", "BECAUSE"], rows);
         if expired > 0 {
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 "\n\n! {} ran out: rotate what they excepted (relatch plan) or waive it anew",
                 count(expired, "waiver")
-            ));
+            );
         }
         text
     });

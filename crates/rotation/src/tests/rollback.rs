@@ -219,7 +219,7 @@ fn an_undo_that_was_lost_is_done_again_and_one_that_cannot_be_waits_for_a_person
         because,
     };
     record(&mut state, start(), intended);
-    assert_eq!(undos(&state), [id.clone()], "after a crash");
+    assert_eq!(undos(&state), std::slice::from_ref(&id), "after a crash");
     let refused = Fact::UndoEnded {
         step: id.clone(),
         outcome: Outcome::Failed {

@@ -64,7 +64,11 @@ fn a_plan_is_counted() {
     assert_eq!(summary.by_exposure["readable"], 1);
     assert_eq!(summary.by_exposure["read"], 1);
     assert_eq!((summary.waves, summary.most_waves), (1, 1));
-    let outage: Vec<&str> = summary.outage.iter().map(|id| id.as_str()).collect();
+    let outage: Vec<&str> = summary
+        .outage
+        .iter()
+        .map(relatch_case::ConsumerId::as_str)
+        .collect();
     assert_eq!(outage, ["web"]);
     assert_eq!(summary.blocked.len(), 1);
     assert_eq!(summary.blocked[0].example, credential("homeless"));

@@ -87,7 +87,7 @@ impl Inner {
             }
             (Act::Disable(key) | Act::Delete(key), Action::Mint { .. } | Action::Sweep) => {
                 let at = self.keys.get(key).map(|key| &key.principal);
-                !self.is_old(plan, key) && at == owner(step).map(|r| &r.principal)
+                !Self::is_old(plan, key) && at == owner(step).map(|r| &r.principal)
             }
             (Act::Cut(_, principal), Action::Cut) => {
                 owner(step).is_some_and(|r| &r.principal == principal)
@@ -99,7 +99,7 @@ impl Inner {
         plan.steps.iter().filter(fits).collect()
     }
 
-    fn is_old(&self, plan: &Plan, key: &KeyId) -> bool {
+    fn is_old(plan: &Plan, key: &KeyId) -> bool {
         plan.rotations.iter().any(|r| &r.old_key == key)
     }
 
@@ -213,6 +213,12 @@ impl Inner {
             Mode::Hot if !self.laws.full.contains(&rotation.credential) => plan.policy.soak_s,
             Mode::Hot | Mode::Retire => 0,
         };
+        // What was begun under an earlier plan kept that plan's pace.
+        let delete = plan.step_of(&rotation.credential, "delete");
+        let begun = delete.and_then(|step| self.laws.attempts.get(&step.id));
+        if begun.is_some_and(|begun| begun.since < self.laws.planned_at) {
+            return;
+        }
         let since = self.book.state.steps.get(&off.id).map(|known| known.at);
         let passed = since.map_or(0, |at| self.wall().duration_since(at).as_secs());
         self.must(

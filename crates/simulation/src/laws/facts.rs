@@ -5,11 +5,12 @@ use std::sync::Arc;
 use relatch_case::fact::{Outcome, StepResult};
 use relatch_case::model::{Liveness, Minting, Part};
 use relatch_case::plan::{Action, Plan, Step};
+use relatch_case::state::PlanInForce;
 use relatch_case::{ConsumerId, Fact, Lease, Record, StepId};
 use serde_json::Value;
 
 use super::{Attempt, Law};
-use crate::world::{CANARY, Inner, Origin, Process, Text};
+use crate::world::{CANARY, Inner, Key, Origin, Process, Text};
 
 impl Inner {
     /// A fact was written.
@@ -45,6 +46,7 @@ impl Inner {
                 self.undo_intended(step);
             }
             Fact::UndoEnded { step, outcome } => self.undo_ended(step, outcome),
+            Fact::PlanRecorded { .. } => self.laws.planned_at = self.now,
             _ => {}
         }
         self.book.state.apply(record);
@@ -92,7 +94,7 @@ impl Inner {
             .state
             .plan
             .as_ref()
-            .is_some_and(|plan| plan.is_approved());
+            .is_some_and(PlanInForce::is_approved);
         let asks = !matches!(step.action, Action::Keep { .. });
         self.must(Law::Approval, approved || !asks, || {
             format!("{id} was begun unapproved")
@@ -123,10 +125,7 @@ impl Inner {
         let keys = baseline.get("keys").and_then(Value::as_array);
         let knows = |id: &str| keys.is_some_and(|keys| keys.iter().any(|key| key == id));
         let missing = listed.iter().find(|(_, key)| {
-            self.keys
-                .get(&key.id)
-                .is_some_and(|known| known.is_active())
-                && !knows(key.id.as_str())
+            self.keys.get(&key.id).is_some_and(Key::is_active) && !knows(key.id.as_str())
         });
         let missing = missing.map(|(_, key)| key.id.clone());
         self.must(Law::Intent, !lists || missing.is_none(), || {

@@ -155,6 +155,7 @@ impl Inner {
     }
 
     /// The time as it truly is: issuers' clocks.
+    #[expect(clippy::unused_self, reason = "the time is the world's")]
     pub(crate) fn time(&self, ms: Ms) -> Timestamp {
         let start = Timestamp::from_second(1_795_230_000).unwrap_or(Timestamp::UNIX_EPOCH);
         let passed = SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));

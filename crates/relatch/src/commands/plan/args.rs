@@ -16,7 +16,7 @@ pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(super) make: MakeArgs,
     /// Explain a step, credential or key of the plan in force, and make no plan
-    #[arg(long, value_name = "STEP", exclusive = true)]
+    #[arg(long, value_name = "STEP")]
     pub(super) explain: Option<String>,
 }
 

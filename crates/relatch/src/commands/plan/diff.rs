@@ -1,5 +1,6 @@
 //! Comparing two plans.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use relatch_rotation::diff::{CredentialChange, Diff, diff};
@@ -55,7 +56,7 @@ fn head(diff: &Diff) -> String {
         count(diff.policy.len(), "change") + " of the policy",
     );
     for about in &diff.about {
-        text.push_str(&format!("\n! {about}"));
+        let _ = write!(text, "\n! {about}");
     }
     text
 }

@@ -1,5 +1,7 @@
 //! A plan as it is shown: a summary first, then as many rows as can be read.
 
+use std::fmt::Write as _;
+
 use relatch_case::plan::{Gate, Plan};
 use relatch_case::{ConsumerId, PlanHash, Policy, State};
 use relatch_rotation::estimate::Duration;
@@ -141,7 +143,7 @@ impl<'a> View<'a> {
         text.push_str(&more(self.credentials.len(), "credential", all, hint));
         if self.filtered_out > 0 {
             let out = count(self.filtered_out, "credential");
-            text.push_str(&format!("\n{out} do not fit the filters"));
+            let _ = write!(text, "\n{out} do not fit the filters");
         }
         text
     }
