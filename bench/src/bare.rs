@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use aws_sdk_iam::types::StatusType;
+use aws_sdk_iam::types::{AccessKey, StatusType};
 use relatch_aws::Connection;
 use relatch_secret::Secret;
 use tokio::sync::Mutex;
@@ -106,13 +106,20 @@ impl Clients {
         let disable = self.iam_write.update_access_key().user_name(&user.name);
         let disable = disable.access_key_id(&user.key);
         disable.status(StatusType::Inactive).send().await?;
-        self.present(&user.key, &user.secret, false).await?;
+        self.prove(user, &made).await?;
         // Delete and prove.
         let delete = self.iam_write.delete_access_key().user_name(&user.name);
         delete.access_key_id(&user.key).send().await?;
-        self.present(&user.key, &user.secret, false).await?;
+        self.prove(user, &made).await?;
         // Sweep.
         self.list(user).await
+    }
+
+    /// Sees the old key dead where the new one lives.
+    async fn prove(&self, user: &User, made: &AccessKey) -> Result<(), Error> {
+        self.present(&user.key, &user.secret, false).await?;
+        self.present(&made.access_key_id, &made.secret_access_key, true)
+            .await
     }
 
     async fn read(&self, user: &User) -> Result<(String, String), Error> {

@@ -86,7 +86,14 @@ fn report(story: &Value, rounds: &[(Value, Value)]) {
                 "bound: read, SHA-256",
                 format!("{:.0} / {:.0} ms", hash.0, hash.1),
             ),
-            ("processor time: open, bound (median)", format!("{:.0}, {:.0} ms", of(&|r| number(&r.1, "cpu_ms")).1, of(&|r| number(&r.0, "cpu_ms")).1)),
+            (
+                "processor time: open, bound (median)",
+                format!(
+                    "{:.0}, {:.0} ms",
+                    of(&|r| number(&r.1, "cpu_ms")).1,
+                    of(&|r| number(&r.0, "cpu_ms")).1
+                ),
+            ),
             ("open / bound", format!("{:.2} / {:.2}", rate.0, rate.1)),
             (
                 "peak memory of open (goal: under 500 MB)",

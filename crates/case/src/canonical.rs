@@ -319,11 +319,7 @@ impl<'a> ser::Serializer for Writer<'a> {
         })
     }
 
-    fn serialize_struct(
-        self,
-        _: &'static str,
-        _: usize,
-    ) -> Result<Object<'a>, serde_json::Error> {
+    fn serialize_struct(self, _: &'static str, _: usize) -> Result<Object<'a>, serde_json::Error> {
         Ok(Object::new(self.0, b"}"))
     }
 
@@ -426,6 +422,7 @@ impl ser::SerializeMap for Map<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Serialize;
     use std::collections::BTreeMap;
 
     /// What is written here and what the canonicalizer writes.

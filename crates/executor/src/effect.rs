@@ -176,11 +176,25 @@ pub(crate) async fn remove(job: &Job, key: &KeyId) -> Result<(), Fault> {
         issuer.disable(principal, key).await?;
         pass("remove/disabled");
         if !issuer.sheet().deletes {
-            return Ok(());
+            return see_disabled(job, key).await;
         }
     }
     job.assure()?;
     issuer.delete(principal, key).await
+}
+
+/// Nobody proves such a key dead later: what the issuer says it did is looked up at once.
+async fn see_disabled(job: &Job, key: &KeyId) -> Result<(), Fault> {
+    let issuer = job.issuer()?;
+    if !issuer.sheet().lists {
+        return Ok(());
+    }
+    let listed = issuer.list(&job.rotation.principal).await?;
+    if listed.iter().any(|known| &known.id == key && known.active) {
+        let words = format!("{key} was disabled and is still listed as active");
+        return Err(Fault::new(FaultKind::Ambiguous, words));
+    }
+    Ok(())
 }
 
 async fn write(

@@ -17,6 +17,9 @@ use crate::effect::{self, MintBaseline, STALE, Stands};
 use crate::failpoint::pass;
 use crate::tenure::REQUEST_S;
 
+/// How far an issuer's clock may be behind ours when it says when a key was made, in seconds.
+const CLOCK_SKEW_S: i64 = 300;
+
 /// Longest after the intent that a key made by our request can say it was made, in seconds: a
 /// request acts within `REQUEST_S` or not at all, and clocks differ a little.
 const MADE_WITHIN_S: i64 = REQUEST_S as i64 + 60;
@@ -104,7 +107,10 @@ async fn untouched(job: &Job) -> Result<bool, Fault> {
             continue;
         };
         let before = job.before(container, slots);
-        let document = job.ctx.world.store(container)?.read(container).await?;
+        let document = match job.ctx.world.store(container)?.read(container).await {
+            Err(fault) if fault.kind == FaultKind::NotFound => return Ok(false),
+            other => other?,
+        };
         if !matches!(
             effect::compare(job, &document, &before, &before),
             Stands::New | Stands::Old
@@ -183,17 +189,20 @@ fn orphans(
         let ours = |key: &IssuedKey| key.name.as_deref() == Some(baseline.name.as_str());
         return Ok(fresh.into_iter().filter(ours).map(|key| key.id).collect());
     }
-    let latest = intended_at
-        .checked_add(SignedDuration::from_secs(MADE_WITHIN_S))
-        .unwrap_or(jiff::Timestamp::MAX);
-    // What was made later is somebody else's.
+    let age = |key: &IssuedKey| {
+        key.created
+            .map(|at| at.duration_since(intended_at).as_secs())
+    };
+    // What was made long before or later is somebody else's.
     let fresh: Vec<IssuedKey> = fresh
         .into_iter()
-        .filter(|key| key.created.is_none_or(|at| at <= latest))
+        .filter(|key| age(key).is_none_or(|age| (-CLOCK_SKEW_S..=MADE_WITHIN_S).contains(&age)))
         .collect();
+    // Issuers cut the time to the second; what looks older may be, whatever the clocks say.
+    let ours = |key: &IssuedKey| age(key).is_some_and(|age| age >= -1);
     match fresh.as_slice() {
         [] => Ok(Vec::new()),
-        [one] if sheet.last_used && one.last_used.is_none() && one.created.is_some() => {
+        [one] if sheet.last_used && one.last_used.is_none() && ours(one) => {
             Ok(vec![one.id.clone()])
         }
         [one] => Err(format!(

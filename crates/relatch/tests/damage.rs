@@ -71,7 +71,7 @@ const HARMS: [Harm; 11] = [
             sql(
                 file,
                 "DELETE FROM facts WHERE seq = (SELECT max(seq) FROM facts)",
-            )
+            );
         },
         words: &["damaged"],
     },
@@ -81,7 +81,7 @@ const HARMS: [Harm; 11] = [
             sql(
                 file,
                 "UPDATE facts SET fact = replace(fact, 'done', 'gone') WHERE fact LIKE '%done%'",
-            )
+            );
         },
         words: &["damaged"],
     },

@@ -5,7 +5,7 @@ mod support;
 
 use std::path::Path;
 
-use relatch_contract::proxy::Matching;
+use relatch_contract::proxy::{Matching, Seen};
 use serde_json::Value;
 use support::{Cloud, Company, Facts, Ran, Room, Rotation, Setup, say};
 
@@ -43,6 +43,7 @@ async fn on_a_full_disk_it_stops_and_goes_on_when_there_is_room() {
         }
     }
     assert!(stops > 3, "it stopped only {stops} times");
+    room.make_room(u64::MAX);
     rotation
         .assert_clean_in(&room.inside().join("cases/full"))
         .await;
@@ -118,7 +119,7 @@ async fn a_new_key_that_custody_has_no_room_for_is_removed_at_its_issuer() {
         counts.iter().all(|(_, count)| *count == 1),
         "orphans: {counts:?}"
     );
-    let seen: Vec<String> = company.wire.seen().iter().map(|seen| seen.name()).collect();
+    let seen: Vec<String> = company.wire.seen().iter().map(Seen::name).collect();
     let removed = seen
         .iter()
         .filter(|name| *name == "DeleteAccessKey")

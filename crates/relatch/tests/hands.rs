@@ -3,26 +3,27 @@
 
 mod support;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use relatch_contract::proxy::Matching;
-use support::{Cloud, Company, Facts, Postgres, Ran, Rotation, Setup, Tool, person, say};
+use relatch_contract::proxy::{Matching, Seen};
+use support::{Cloud, Company, Facts, Postgres, Ran, Rotation, Running, Setup, Tool, person, say};
 use tokio::sync::Notify;
 
 const APPLY: &str = "apply --yes --steps";
 
 /// How long a test waits for something that is to happen.
-const PATIENCE: Duration = Duration::from_secs(150);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_hand_on_a_file() {
-    one_hand(None).await;
+    Box::pin(one_hand(None)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_hand_on_postgresql() {
-    one_hand(Some(&Postgres::start())).await;
+    Box::pin(one_hand(Some(&Postgres::start()))).await;
 }
 
 /// A company whose cases are kept in this database, if any.
@@ -64,7 +65,7 @@ async fn one_hand(database: Option<&Postgres>) {
     tokio::time::timeout(PATIENCE, minting.notified())
         .await
         .expect("a mint");
-    first.signal("STOP").await;
+    stop(&first, &rotation.folder().join("journal.db")).await;
     refused(&rotation.tool.run(APPLY).await);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let counts = company.key_counts().await;
@@ -91,7 +92,7 @@ async fn one_hand(database: Option<&Postgres>) {
     assert_eq!(first.code, Some(1), "{first}");
     assert!(first.err.contains("another executor took over"), "{first}");
     let seen = company.wire.seen().split_off(asked);
-    let seen: Vec<String> = seen.iter().map(|seen| seen.name()).collect();
+    let seen: Vec<String> = seen.iter().map(Seen::name).collect();
     assert!(seen.iter().all(|name| looks(name)), "it went on: {seen:?}");
     assert_eq!(company.values().await, values, "it wrote");
     assert_eq!(
@@ -105,6 +106,28 @@ async fn one_hand(database: Option<&Postgres>) {
         waits + 1,
         began.elapsed()
     );
+}
+
+/// Stops a run, but not in the midst of writing to its file, which would lock it for everybody
+/// until the run goes on.
+async fn stop(run: &Running, journal: &Path) {
+    let began = Instant::now();
+    loop {
+        run.signal("STOP").await;
+        if !journal.exists() || is_free(journal) {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "always locked");
+        run.signal("CONT").await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Whether nobody is writing to a journal in a file.
+fn is_free(journal: &Path) -> bool {
+    let db = rusqlite::Connection::open(journal).expect("open");
+    db.busy_timeout(Duration::ZERO).expect("no waiting");
+    db.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok()
 }
 
 fn refused(ran: &Ran) {

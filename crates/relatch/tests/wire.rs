@@ -87,7 +87,7 @@ impl Tally {
         self.applies += one.applies;
         self.retried.extend(one.retried);
         self.asked += one.asked;
-        if self.runs % 10 == 0 {
+        if self.runs.is_multiple_of(10) {
             say!(
                 "{} runs, {} faults",
                 self.runs,

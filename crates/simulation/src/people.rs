@@ -375,7 +375,7 @@ impl Inner {
         for rotation in &plan.rotations {
             let off = plan.steps_of(&rotation.credential).any(|step| {
                 matches!(step.action, Action::Disable | Action::Delete)
-                    && self.book.state.result_of(&step.id).is_some()
+                    && self.book.state.is_over(&step.id)
             });
             let alive = self.keys.get(&rotation.old_key).is_some_and(Key::is_active);
             if off

@@ -269,6 +269,7 @@ impl State {
                     approved_by: BTreeSet::new(),
                     bypassed: None,
                 });
+                self.renumber_waves(at);
                 return;
             }
             Fact::PlanApproved { hash, .. }

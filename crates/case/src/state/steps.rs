@@ -1,5 +1,8 @@
 //! How a fact about a step changes what is known.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -7,7 +10,7 @@ use super::types::{FailedWave, State, StepState, StepStatus};
 use crate::fact::{Fact, Outcome, StepResult};
 use crate::fault::{Fault, FaultKind};
 use crate::plan::{Action, Step};
-use crate::{CredentialId, StepId};
+use crate::{ConsumerId, CredentialId, StepId};
 
 impl State {
     pub(super) fn apply_step(&mut self, at: Timestamp, fact: &Fact) {
@@ -41,6 +44,44 @@ impl State {
         state.at = at;
         state.baseline.clone_from(baseline);
         state.intended_at = Some(at);
+        if attempt > 1 {
+            self.read_again(at, step);
+        }
+    }
+
+    /// A container is written once more: what stood there meanwhile may have been read, so
+    /// whoever reads it is rolled and seen well again.
+    fn read_again(&mut self, at: Timestamp, write: &StepId) {
+        let Some(plan) = self.plan.as_ref().map(|plan| Arc::clone(&plan.plan)) else {
+            return;
+        };
+        let Some((step, container)) = plan.step(write).and_then(|step| match &step.action {
+            Action::Write { container, .. } => Some((step, container.to_string())),
+            _ => None,
+        }) else {
+            return;
+        };
+        let readers: BTreeSet<&ConsumerId> = plan
+            .steps_of(&step.credential)
+            .filter_map(|step| match &step.action {
+                Action::Adopt { consumer, slots } if slots.contains_key(&container) => {
+                    Some(consumer)
+                }
+                _ => None,
+            })
+            .collect();
+        for other in plan.steps_of(&step.credential) {
+            let reads = other
+                .action
+                .consumer()
+                .is_some_and(|id| readers.contains(id));
+            if let Some(state) = self.steps.get_mut(&other.id).filter(|_| reads)
+                && matches!(state.status, StepStatus::Done { .. })
+            {
+                state.status = StepStatus::Retried;
+                state.at = at;
+            }
+        }
     }
 
     fn ended(&mut self, at: Timestamp, step: &StepId, attempt: u32, outcome: &Outcome) {
@@ -108,15 +149,22 @@ impl State {
         if !self.may_be_sent(step, &status) {
             return;
         }
-        if let Some((credential, wave)) = self.wave_of(step) {
-            if status == StepStatus::Retried {
-                self.reset_wave(at, &credential, wave);
+        let wave = self.wave_of(step);
+        if let (Some((credential, wave)), StepStatus::Retried) = (&wave, &status) {
+            self.reset_wave(at, credential, *wave);
+        }
+        let mut lifted = Vec::new();
+        self.failed_waves.retain(|credential, failed| {
+            let with_its_wave = status == StepStatus::Retried
+                && wave.as_ref() == Some(&(credential.clone(), failed.wave));
+            let stays = &failed.step != step && !with_its_wave;
+            if !stays {
+                lifted.push((credential.clone(), failed.wave));
             }
-            if self.failed_waves.get(&credential).is_some_and(|failed| {
-                failed.wave == wave && (&failed.step == step || status == StepStatus::Retried)
-            }) {
-                self.failed_waves.remove(&credential);
-            }
+            stays
+        });
+        for (credential, wave) in lifted {
+            self.roll_again(at, &credential, wave);
         }
         let state = self.touch(at, step, 0);
         if status == StepStatus::Retried {
@@ -142,6 +190,50 @@ impl State {
                 state.status = StepStatus::Retried;
                 state.tries = 0;
                 state.at = at;
+            }
+        }
+    }
+
+    /// A wave that failed goes on: whatever of it was put back meanwhile, its consumers may have
+    /// read that, so they read again.
+    fn roll_again(&mut self, at: Timestamp, credential: &CredentialId, wave: u32) {
+        for id in self.ids_of_wave(credential, wave) {
+            let rolls = self
+                .planned(&id)
+                .is_some_and(|step| matches!(step.action, Action::Roll { .. }));
+            if let Some(state) = self.steps.get_mut(&id).filter(|_| rolls)
+                && matches!(state.status, StepStatus::Done { .. })
+            {
+                state.status = StepStatus::Retried;
+                state.at = at;
+            }
+        }
+    }
+
+    /// Another plan is in force: waves that failed are known by the step that did, whose wave
+    /// may have another number now. Where that step is gone, what was undone is open again.
+    pub(super) fn renumber_waves(&mut self, at: Timestamp) {
+        for (credential, mut failed) in std::mem::take(&mut self.failed_waves) {
+            if let Some((_, wave)) = self.wave_of(&failed.step) {
+                failed.wave = wave;
+                self.failed_waves.insert(credential, failed);
+                continue;
+            }
+            let undone: Vec<(StepId, bool)> = self.plan.as_ref().map_or_else(Vec::new, |plan| {
+                let steps = plan.plan.steps_of(&credential);
+                let rolls = |action: &Action| matches!(action, Action::Roll { .. });
+                steps
+                    .map(|step| (step.id.clone(), rolls(&step.action)))
+                    .collect()
+            });
+            for (id, rolls) in undone {
+                if let Some(state) = self.steps.get_mut(&id)
+                    && (matches!(state.status, StepStatus::Undone { .. })
+                        || rolls && matches!(state.status, StepStatus::Done { .. }))
+                {
+                    state.status = StepStatus::Retried;
+                    state.at = at;
+                }
             }
         }
     }

@@ -43,7 +43,7 @@ struct Service {
 
 enum Place {
     File(PathBuf),
-    Parameter(Connection),
+    Parameter(Box<Connection>),
 }
 
 /// What a service runs with.
@@ -71,7 +71,7 @@ impl Services {
         };
         let all = Arc::new(BTreeMap::from([
             ("web", service(Place::File(dotenv))),
-            ("batch", service(Place::Parameter(root.clone()))),
+            ("batch", service(Place::Parameter(Box::new(root.clone())))),
         ]));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a port");

@@ -255,3 +255,99 @@ fn a_consumer_is_changed_for_one_credential_at_a_time() {
     do_all(&mut state, &["adopt/web"]);
     assert!(due(&state).contains(&step("b", "roll/web")));
 }
+
+#[test]
+fn another_plan_with_other_waves_knows_the_failed_one_by_its_step() {
+    let mut state = second_fails();
+    undo(&mut state, SHARED);
+    undo(&mut state, "roll/web");
+    let all_at_once = Policy {
+        wave_growth: 0,
+        ..Policy::default()
+    };
+    let plan = make(&state, &all_at_once, &Options::default()).expect("plan");
+    put_in_force(&mut state, plan);
+    let step_of = |what: &str| step("a", what);
+    let failed = &state.failed_waves[&crate::testing::credential("a")];
+    assert_eq!((failed.wave, &failed.step), (1, &step_of("adopt/web")));
+    let skipped = Fact::StepSkipped {
+        step: step_of("adopt/web"),
+        because: "nobody's any more".to_string(),
+    };
+    record(&mut state, start(), skipped);
+    let decision = decide(&state, start());
+    assert!(
+        decision
+            .commands
+            .iter()
+            .any(|c| c.step() == &step_of(SHARED))
+    );
+}
+
+#[test]
+fn a_wave_that_goes_on_before_all_of_it_was_put_back_is_rolled_again() {
+    for skip in [false, true] {
+        let mut state = second_fails();
+        undo(&mut state, SHARED);
+        let step = step("a", "adopt/web");
+        let sent = if skip {
+            let because = "nobody's any more".to_string();
+            Fact::StepSkipped { step, because }
+        } else {
+            Fact::StepRetried { step }
+        };
+        record(&mut state, start(), sent);
+        do_all(&mut state, &[SHARED]);
+        let due = decide(&state, start()).commands;
+        assert_eq!(
+            due[0].step(),
+            &crate::testing::step("a", "roll/web"),
+            "{skip}"
+        );
+    }
+}
+
+#[test]
+fn a_container_that_is_written_once_more_is_read_once_more() {
+    let found = Found::new()
+        .issuer("openai", able())
+        .key("openai", "p/1", "a")
+        .place("a", "both")
+        .consumer("canary", &["both"])
+        .consumer("web", &["both"]);
+    let mut state = found.approved();
+    do_all(
+        &mut state,
+        &[
+            "keep",
+            "mint",
+            "check",
+            SHARED,
+            "roll/canary",
+            "adopt/canary",
+            "settle/1",
+        ],
+    );
+    let undone = Fact::UndoIntended {
+        step: step("a", SHARED),
+        because: "ill".to_string(),
+    };
+    record(&mut state, start(), undone);
+    let refused = Fact::UndoEnded {
+        step: step("a", SHARED),
+        outcome: Outcome::Failed {
+            fault: fault(FaultKind::Conflict),
+        },
+    };
+    record(&mut state, start(), refused);
+    let retried = Fact::StepRetried {
+        step: step("a", SHARED),
+    };
+    record(&mut state, start(), retried);
+    do_all(&mut state, &[SHARED]);
+    assert!(!state.is_over(&step("a", "adopt/canary")));
+    assert_eq!(
+        decide(&state, start()).commands[0].step(),
+        &step("a", "roll/canary")
+    );
+}

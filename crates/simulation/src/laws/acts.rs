@@ -220,7 +220,11 @@ impl Inner {
             return;
         }
         let since = self.book.state.steps.get(&off.id).map(|known| known.at);
-        let passed = since.map_or(0, |at| self.wall().duration_since(at).as_secs());
+        let by_clock = since.map_or(0, |at| self.wall().duration_since(at).as_secs());
+        // A clock that was set back makes it look too early; one set forward is not seen.
+        let begun = self.laws.attempts.get(&off.id).map(|begun| begun.since);
+        let in_truth = begun.map_or(0, |at| (self.now.saturating_sub(at) / 1000).cast_signed());
+        let passed = by_clock.max(in_truth);
         self.must(
             Law::ReversibleFirst,
             passed >= i64::from(soak) || soak == 0,
