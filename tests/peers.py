@@ -29,6 +29,8 @@ def install_postgresql() -> None:
 
 def main() -> int:
     install_postgresql()
+    if shutil.which("ssh-keygen") is None:
+        sys.exit("ssh-keygen is not installed; as root: apt-get install openssh-client")
     folder = pathlib.Path(os.environ.get("RELATCH_PEERS", "/var/tmp/relatch-peers"))
     folder.mkdir(parents=True, exist_ok=True)
     for name, package in PEERS.items():

@@ -126,9 +126,10 @@ fn one(who: Who, keys: usize, at_once: usize, counted: bool) -> Result<Run, Erro
     runtime.block_on(async {
         let direct = peer::connection(peer.endpoint()).await;
         let users = hire(&direct, keys, at_once).await?;
-        let proxy = match counted {
-            true => Some(Proxy::start(peer.port()).await?),
-            false => None,
+        let proxy = if counted {
+            Some(Proxy::start(peer.port()).await?)
+        } else {
+            None
         };
         let connection = match &proxy {
             Some(proxy) => peer::connection(proxy.endpoint.clone()).await,

@@ -119,7 +119,7 @@ fn one(size: Size, concurrency: usize, latency: Duration) -> Result<Value, Error
     Ok(json!({
         "bench": "apply-memory",
         "credentials": size.credentials, "places": size.places, "consumers": size.consumers,
-        "concurrency": concurrency, "latency_us": latency.as_micros() as u64,
+        "concurrency": concurrency, "latency_us": u64::try_from(latency.as_micros()).unwrap_or(u64::MAX),
         "steps": steps, "facts": facts, "not_well": not_well,
         "took_ms": ms(took), "cpu_ms": ms(cpu),
         "facts_per_s": (n_facts / took.as_secs_f64()).round(),

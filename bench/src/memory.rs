@@ -128,10 +128,12 @@ impl MemoryIssuer {
 /// The value of a key, by the way in which keys are made up here.
 fn value_of(key: &KeyId) -> String {
     let digits = key.as_str().rsplit('_').next().unwrap_or_default();
-    match key.as_str().starts_with("new_") {
-        true => format!("sk-made-up-new-{digits:0>32}"),
-        false => format!("sk-made-up-old-{digits:0>32}"),
-    }
+    let age = if key.as_str().starts_with("new_") {
+        "new"
+    } else {
+        "old"
+    };
+    format!("sk-made-up-{age}-{digits:0>32}")
 }
 
 #[async_trait]

@@ -22,6 +22,7 @@ impl Writer<'_> {
         serde_json::to_writer(self.0, text)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "what serializers answer with")]
     fn word(self, word: &[u8]) -> Done {
         self.0.extend_from_slice(word);
         Ok(())

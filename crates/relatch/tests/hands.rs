@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 const APPLY: &str = "apply --yes --steps";
 
 /// How long a test waits for something that is to happen.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_hand_on_a_file() {

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -132,7 +133,7 @@ async fn two_of_three_sign_and_every_edit_voids_it() {
         ssh_keygen(&work, &["-q", "-t", kind, "-N", "", "-f", name]);
         let public = std::fs::read_to_string(work.join(format!("{name}.pub"))).expect("key");
         if name != "eve" {
-            signers.push_str(&format!("{name} namespaces=\"plan@relatch\" {public}"));
+            write!(signers, "{name} namespaces=\"plan@relatch\" {public}").expect("a string");
         }
     }
     std::fs::write(work.join("signers"), signers).expect("file");

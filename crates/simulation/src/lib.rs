@@ -7,7 +7,7 @@
 //! - `events`, `drift`, `people`: what happens, what others do, what people of ours do;
 //! - [`mod@laws`]: what is asserted after every fact and every effect;
 //! - [`schedule`]: one schedule; [`shrink`]: the least of one that breaks a law;
-//! - [`soak`]: many.
+//! - [`soak()`](soak::soak) runs many.
 //!
 //! Invariant: nothing real is touched: no network, no file, no clock.
 

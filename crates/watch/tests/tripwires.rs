@@ -51,6 +51,7 @@ fn plan(numbers: &[u32]) -> Fact {
         action,
         needs: vec![],
         gates: vec![],
+        wave: None,
     };
     let rotation = |n: &u32| Rotation {
         credential: cred(*n),
@@ -60,6 +61,7 @@ fn plan(numbers: &[u32]) -> Fact {
         old_key: key(*n),
         mode: Mode::Warm,
         why: String::new(),
+        after: Vec::new(),
     };
     Fact::PlanRecorded {
         hash: PlanHash::from("h"),
@@ -75,6 +77,7 @@ fn plan(numbers: &[u32]) -> Fact {
                 .collect(),
             baseline: Baseline::default(),
             blocked: vec![],
+            index: relatch_case::plan::PlanIndex::default(),
         }),
     }
 }

@@ -11,6 +11,6 @@ mod steps;
 mod types;
 
 pub use types::{
-    Actor, BlindSpot, CaseInfo, FailedWave, Measure, PlanInForce, State, StepState, StepStatus,
-    TripwireHit, Waiver,
+    Actor, BlindSpot, CaseInfo, FailedWave, Map, Measure, PlanInForce, State, StepState,
+    StepStatus, TripwireHit, Waiver,
 };

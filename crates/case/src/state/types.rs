@@ -85,12 +85,12 @@ pub struct State {
     pub closed: Option<(Timestamp, String)>,
     /// Who is where; derived from places and consumers.
     #[serde(skip)]
-    pub(super) map: Map,
+    pub map: Map,
 }
 
 /// The map of places and consumers, by what one asks it for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Map {
+pub struct Map {
     pub(super) places_of: HashMap<CredentialId, BTreeSet<PlaceId>>,
     pub(super) consumers_of: HashMap<Container, BTreeSet<ConsumerId>>,
 }
