@@ -66,6 +66,15 @@ pub(crate) fn must_be_free(
     Ok(Some(holder))
 }
 
+/// Refuses a lease whose number is not the `current` one.
+pub(crate) fn must_be_current(lease: &Lease, current: u64) -> Result<(), JournalError> {
+    let ours = lease.fence;
+    if ours == current {
+        return Ok(());
+    }
+    Err(JournalError::Fenced { ours, current })
+}
+
 /// When a lease of `ttl_s` seconds ends, as it is stored.
 pub(crate) fn expiry(now: Timestamp, ttl_s: u32) -> String {
     let ttl = jiff::SignedDuration::from_secs(i64::from(ttl_s));
@@ -196,6 +205,10 @@ pub trait Journal: Send {
     /// Takes the lease for `ttl_s` seconds. Refused while one that was not given back has not
     /// expired, whoever holds it: names tell machines and containers apart badly.
     fn acquire(&mut self, holder: &str, now: Timestamp, ttl_s: u32) -> Result<Lease, JournalError>;
+
+    /// Makes sure that nobody took `lease` over; [`JournalError::Fenced`] if somebody did. It
+    /// may have run out.
+    fn must_hold(&self, lease: &Lease) -> Result<(), JournalError>;
 
     /// Extends the lease.
     fn renew(&mut self, lease: &Lease, now: Timestamp, ttl_s: u32) -> Result<(), JournalError>;

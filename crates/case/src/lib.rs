@@ -24,6 +24,7 @@ pub mod plan;
 mod plan_index;
 pub mod policy;
 pub mod postgres;
+mod postgres_queries;
 mod postgres_schema;
 mod postgres_session;
 pub mod signature;

@@ -4,17 +4,21 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use tokio_postgres::Client;
 use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row, Transaction};
 
 use crate::CaseId;
 use crate::chain::ChainError;
 use crate::fact::Record;
 use crate::journal::{self, BATCH, Draft, Head, Journal, JournalError, Lease};
+use crate::postgres_queries::{
+    acquire, chain, head, insert, locked_fence, make_case, number, rows_after, unsigned,
+    was_written,
+};
 use crate::postgres_schema::migrate;
 pub use crate::postgres_session::PostgresConfig;
 use crate::postgres_session::{Answer, Failure, Remote, Session};
-use crate::stored::{self, Rows, Stored};
+use crate::stored::{self, Rows};
 
 /// How long to wait between two tries to find out whether an append happened.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -33,9 +37,9 @@ pub struct PostgresJournal {
 
 /// An append of which we do not know whether it happened, because the answer was lost.
 #[derive(Debug, Clone)]
-struct Doubt {
-    expected: u64,
-    records: Vec<Record>,
+pub(crate) struct Doubt {
+    pub(crate) expected: u64,
+    pub(crate) records: Vec<Record>,
 }
 
 impl Doubt {
@@ -172,7 +176,7 @@ impl Journal for PostgresJournal {
         let append = Append {
             case: self.case.to_string(),
             expected,
-            fence: lease.map(|lease| lease.fence),
+            lease: lease.cloned(),
             doubt: doubt.filter(|doubt| doubt.is_of(expected, &drafts)),
             drafts,
         };
@@ -218,22 +222,25 @@ impl Journal for PostgresJournal {
             .map_err(|failure| failure.told(self.address.clone()))
     }
 
+    fn must_hold(&self, lease: &Lease) -> Result<(), JournalError> {
+        const FENCE: &str = "SELECT fence FROM lease WHERE case_id = $1";
+        let current = self.ask(async |client, case| {
+            let rows = client.query_typed(FENCE, &[(&case, Type::TEXT)]).await?;
+            rows.first().map_or(Ok(0), |row| unsigned(row, 0))
+        })?;
+        journal::must_be_current(lease, current)
+    }
+
     fn renew(&mut self, lease: &Lease, now: Timestamp, ttl_s: u32) -> Result<(), JournalError> {
         const RENEW: &str = "UPDATE lease SET expires = $3 WHERE case_id = $1 AND fence = $2";
-        let (ours, expires) = (lease.fence, journal::expiry(now, ttl_s));
-        self.ask(async move |client, case| {
-            let changed = client
-                .execute(RENEW, &[&case, &number(ours), &expires])
-                .await?;
-            if changed == 1 {
-                return Ok(());
-            }
-            let row = client
-                .query_one("SELECT fence FROM lease WHERE case_id = $1", &[&case])
-                .await?;
-            let current = unsigned(&row, 0)?;
-            Err(JournalError::Fenced { ours, current }.into())
-        })
+        let (fence, expires) = (number(lease.fence), journal::expiry(now, ttl_s));
+        let changed = self.ask(async move |client, case| {
+            Ok(client.execute(RENEW, &[&case, &fence, &expires]).await?)
+        })?;
+        if changed == 1 {
+            return Ok(());
+        }
+        self.must_hold(lease)
     }
 
     fn release(&mut self, lease: &Lease) -> Result<(), JournalError> {
@@ -250,7 +257,7 @@ impl Journal for PostgresJournal {
 struct Append {
     case: String,
     expected: u64,
-    fence: Option<u64>,
+    lease: Option<Lease>,
     drafts: Vec<Draft>,
     doubt: Option<Doubt>,
 }
@@ -317,9 +324,9 @@ impl Append {
                 found: at.seq,
             });
         }
-        match self.fence {
-            Some(ours) if ours != current => Err(JournalError::Fenced { ours, current }),
-            _ => Ok(()),
+        match &self.lease {
+            Some(lease) => journal::must_be_current(lease, current),
+            None => Ok(()),
         }
     }
 }
@@ -331,186 +338,4 @@ fn start(config: PostgresConfig) -> Result<Remote, JournalError> {
         advice: "this machine gives no more threads or files; end something and run it again",
         source: Box::new(source),
     })
-}
-
-async fn make_case(client: &Client, case: &str) -> Result<(), Failure> {
-    let genesis = Head::genesis().hash;
-    client
-        .execute(
-            "INSERT INTO lease VALUES ($1, 0, '', '1970-01-01T00:00:00Z') ON CONFLICT DO NOTHING",
-            &[&case],
-        )
-        .await?;
-    // Only where there are no facts: a head that was lost is not made up.
-    client
-        .execute(
-            "INSERT INTO head SELECT $1, 0, $2
-             WHERE NOT EXISTS (SELECT 1 FROM facts WHERE case_id = $1) ON CONFLICT DO NOTHING",
-            &[&case, &genesis],
-        )
-        .await?;
-    Ok(())
-}
-
-/// The last fact, if it is the one that was last recorded.
-async fn head(client: &impl tokio_postgres::GenericClient, case: &str) -> Result<Head, Failure> {
-    const HEADS: &str = "SELECT
-        (SELECT seq FROM facts WHERE case_id = $1 ORDER BY seq DESC LIMIT 1),
-        (SELECT hash FROM facts WHERE case_id = $1 ORDER BY seq DESC LIMIT 1),
-        (SELECT seq FROM head WHERE case_id = $1),
-        (SELECT hash FROM head WHERE case_id = $1)";
-    let row = client.query_typed(HEADS, &[(&case, Type::TEXT)]).await?;
-    let found = row.first().map_or(Ok((None, None)), heads)?;
-    let last = found.0.unwrap_or_else(Head::genesis);
-    let recorded = found.1.unwrap_or_else(Head::genesis);
-    Ok(last.must_be(&recorded).map_err(JournalError::from)?)
-}
-
-fn heads(row: &Row) -> Result<(Option<Head>, Option<Head>), Failure> {
-    let head = |seq: usize| -> Result<_, Failure> {
-        let pair: (Option<i64>, Option<String>) = (row.try_get(seq)?, row.try_get(seq + 1)?);
-        Ok(match pair {
-            (Some(seq), Some(hash)) => Some(Head {
-                seq: seq.unsigned_abs(),
-                hash,
-            }),
-            _ => None,
-        })
-    };
-    Ok((head(0)?, head(2)?))
-}
-
-async fn rows_after(
-    client: &mut Client,
-    case: &str,
-    seq: u64,
-    limit: usize,
-) -> Result<Rows, Failure> {
-    const ROWS: &str = "SELECT seq, at, by, prev, hash, fact FROM facts
-        WHERE case_id = $1 AND seq > $2 AND seq <= $3 ORDER BY seq";
-    // A range without a LIMIT: numbers have no gaps, and a table that was never analysed is
-    // not sorted from here to its end for each batch.
-    let until = number(seq).saturating_add(i64::try_from(limit).unwrap_or(i64::MAX));
-    // Asked before the facts: what others append meanwhile is no loss.
-    let recorded = client
-        .query_opt("SELECT seq FROM head WHERE case_id = $1", &[&case])
-        .await?;
-    let found = client.query(ROWS, &[&case, &number(seq), &until]).await?;
-    let mut rows = Rows::default();
-    for row in &found {
-        rows.push(stored(row)?);
-    }
-    let recorded = recorded.map_or(Ok(0), |row| unsigned(&row, 0))?;
-    let last = rows.last().map_or(seq, |row| row.seq);
-    if rows.len() < limit && last < recorded {
-        let head = recorded;
-        return Err(chain(ChainError::Short { last, head }));
-    }
-    Ok(rows)
-}
-
-fn stored(row: &Row) -> Result<Stored<'_>, tokio_postgres::Error> {
-    Ok(Stored {
-        seq: row.try_get::<_, i64>(0)?.unsigned_abs(),
-        at: row.try_get(1)?,
-        by: row.try_get(2)?,
-        prev: row.try_get(3)?,
-        hash: row.try_get(4)?,
-        fact: row.try_get(5)?,
-    })
-}
-
-async fn locked_fence(tx: &Transaction<'_>, case: &str) -> Result<u64, Failure> {
-    let row = tx
-        .query_one(
-            "SELECT fence FROM lease WHERE case_id = $1 FOR UPDATE",
-            &[&case],
-        )
-        .await?;
-    unsigned(&row, 0)
-}
-
-/// Whether all facts of `doubt` are there, each with the hash that we gave it. An append is
-/// one transaction, so the last one stands for all; its hash covers the others.
-async fn was_written(tx: &Transaction<'_>, case: &str, doubt: &Doubt) -> Result<bool, Failure> {
-    let Some(last) = doubt.records.last() else {
-        return Ok(true);
-    };
-    let found = tx
-        .query_opt(
-            "SELECT 1 FROM facts WHERE case_id = $1 AND seq = $2 AND hash = $3",
-            &[&case, &number(last.seq), &last.hash],
-        )
-        .await?;
-    Ok(found.is_some())
-}
-
-async fn insert(
-    tx: &Transaction<'_>,
-    case: &str,
-    records: &[Record],
-    texts: &[String],
-) -> Result<(), Failure> {
-    const INSERT: &str = "INSERT INTO facts SELECT $1, * FROM unnest(
-        $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[])";
-    let Some(last) = records.last() else {
-        return Ok(());
-    };
-    let seqs: Vec<i64> = records.iter().map(|record| number(record.seq)).collect();
-    let ats: Vec<String> = records.iter().map(|record| record.at.to_string()).collect();
-    let bys: Vec<&str> = records.iter().map(|record| record.by.as_str()).collect();
-    let prevs: Vec<&str> = records.iter().map(|record| record.prev.as_str()).collect();
-    let hashes: Vec<&str> = records.iter().map(|record| record.hash.as_str()).collect();
-    tx.execute(INSERT, &[&case, &seqs, &ats, &bys, &prevs, &hashes, &texts])
-        .await?;
-    tx.execute(
-        "UPDATE head SET seq = $2, hash = $3 WHERE case_id = $1",
-        &[&case, &number(last.seq), &last.hash],
-    )
-    .await?;
-    Ok(())
-}
-
-async fn acquire(
-    client: &mut Client,
-    case: &str,
-    holder: &str,
-    now: Timestamp,
-    expires: &str,
-    sent: &Cell<bool>,
-) -> Result<Lease, Failure> {
-    let tx = client.transaction().await?;
-    let row = tx
-        .query_one(
-            "SELECT fence, holder, expires FROM lease WHERE case_id = $1 FOR UPDATE",
-            &[&case],
-        )
-        .await?;
-    let lapsed = journal::must_be_free(row.try_get(1)?, row.try_get(2)?, now)?;
-    let lease = Lease {
-        fence: unsigned(&row, 0)? + 1,
-        holder: holder.to_string(),
-        lapsed,
-    };
-    tx.execute(
-        "UPDATE lease SET fence = $2, holder = $3, expires = $4 WHERE case_id = $1",
-        &[&case, &number(lease.fence), &holder, &expires],
-    )
-    .await?;
-    sent.set(true);
-    tx.commit().await?;
-    Ok(lease)
-}
-
-fn unsigned(row: &Row, column: usize) -> Result<u64, Failure> {
-    Ok(row.try_get::<_, i64>(column)?.unsigned_abs())
-}
-
-/// A number as PostgreSQL keeps it. No journal has more facts than this holds.
-fn number(number: u64) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
-}
-
-fn chain(error: ChainError) -> Failure {
-    JournalError::from(error).into()
 }

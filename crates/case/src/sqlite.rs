@@ -178,13 +178,7 @@ impl Journal for SqliteJournal {
             });
         }
         if let Some(lease) = lease {
-            let current = current_fence(&tx).map_err(&error)?;
-            if current != lease.fence {
-                return Err(JournalError::Fenced {
-                    ours: lease.fence,
-                    current,
-                });
-            }
+            journal::must_be_current(lease, current_fence(&tx).map_err(&error)?)?;
         }
         let (records, texts) = stored::chained(&at_head, drafts)?;
         insert(&tx, &records, &texts).map_err(&error)?;
@@ -219,6 +213,11 @@ impl Journal for SqliteJournal {
         Ok(lease)
     }
 
+    fn must_hold(&self, lease: &Lease) -> Result<(), JournalError> {
+        let current = current_fence(&self.db).map_err(|source| self.error(source))?;
+        journal::must_be_current(lease, current)
+    }
+
     fn renew(&mut self, lease: &Lease, now: Timestamp, ttl_s: u32) -> Result<(), JournalError> {
         let changed = self
             .db
@@ -230,11 +229,7 @@ impl Journal for SqliteJournal {
         if changed == 1 {
             return Ok(());
         }
-        let current = current_fence(&self.db).map_err(|source| self.error(source))?;
-        Err(JournalError::Fenced {
-            ours: lease.fence,
-            current,
-        })
+        self.must_hold(lease)
     }
 
     fn release(&mut self, lease: &Lease) -> Result<(), JournalError> {
@@ -354,7 +349,8 @@ fn rows_after(db: &Connection, seq: u64, limit: usize) -> rusqlite::Result<Rows>
 }
 
 fn current_fence(db: &Connection) -> rusqlite::Result<u64> {
-    db.query_row("SELECT fence FROM lease", [], |row| row.get(0))
+    db.prepare_cached("SELECT fence FROM lease")?
+        .query_row([], |row| row.get(0))
 }
 
 fn insert(db: &Connection, records: &[Record], texts: &[String]) -> rusqlite::Result<()> {

@@ -173,6 +173,11 @@ impl Ledger {
         Ok(lease)
     }
 
+    /// Makes sure that nobody took the lease over.
+    pub(crate) fn must_hold(&self, lease: &Lease) -> Result<(), JournalError> {
+        disk::wait_for(|| lock(&self.journal).must_hold(lease))
+    }
+
     /// Extends the lease.
     pub fn renew(&self, lease: &Lease, now: Timestamp, ttl_s: u32) -> Result<(), JournalError> {
         lock(&self.journal).renew(lease, now, ttl_s)

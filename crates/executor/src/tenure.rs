@@ -52,11 +52,12 @@ impl Tenure {
     }
 
     /// Makes sure, right before something outside is touched, that the lease is still ours: a
-    /// process that was stalled may wake up in another's tenure.
+    /// process that was stalled may wake up in another's tenure, and a machine whose clock is
+    /// ahead takes a lease that others think is fresh.
     pub(crate) fn assure(&self, ledger: &Ledger, now: Timestamp) -> Result<(), JournalError> {
         let renewed = *self.renewed.lock().unwrap_or_else(PoisonError::into_inner);
         if renewed.elapsed() < RENEWAL * 2 {
-            return Ok(());
+            return ledger.must_hold(&self.lease);
         }
         self.renew(ledger, now)
     }

@@ -171,6 +171,13 @@ impl Journal for Sloppy {
         }
     }
 
+    fn must_hold(&self, lease: &Lease) -> Result<(), JournalError> {
+        match (self.inner.must_hold(lease), self.slip) {
+            (Err(JournalError::Fenced { .. }), Slip::NoFence | Slip::AnyLease) => Ok(()),
+            (answer, _) => answer,
+        }
+    }
+
     fn renew(&mut self, lease: &Lease, now: Timestamp, ttl_s: u32) -> Result<(), JournalError> {
         match (self.inner.renew(lease, now, ttl_s), self.slip) {
             (Err(JournalError::Fenced { .. }), Slip::NoFence | Slip::AnyLease) => Ok(()),

@@ -133,6 +133,7 @@ pub(crate) fn a_step_fact_needs_the_lease_in_force(store: &Store) {
         "{held:?}"
     );
     journal.renew(&old, now(), 60).expect("ours");
+    journal.must_hold(&old).expect("ours");
     let soon = now() + SignedDuration::from_secs(31);
     assert!(matches!(
         journal.acquire("two", soon, 30),
@@ -141,6 +142,14 @@ pub(crate) fn a_step_fact_needs_the_lease_in_force(store: &Store) {
     let later = now() + SignedDuration::from_secs(61);
     let new = store.open().acquire("two", later, 30).expect("expired");
     assert_eq!(new.lapsed.as_deref(), Some("one"));
+    journal.must_hold(&new).expect("the new one counts");
+    assert!(matches!(
+        journal.must_hold(&old),
+        Err(JournalError::Fenced {
+            ours: 1,
+            current: 2
+        })
+    ));
     assert!(matches!(
         journal.append(0, Some(&old), vec![step("s")]),
         Err(JournalError::Fenced {

@@ -34,13 +34,8 @@ impl Book {
         for draft in &drafts {
             match lease {
                 None if draft.fact.needs_lease() => return Err(JournalError::NoLease),
-                Some(lease) if lease.fence != self.fence => {
-                    return Err(JournalError::Fenced {
-                        ours: lease.fence,
-                        current: self.fence,
-                    });
-                }
-                _ => {}
+                Some(lease) => self.must_hold(lease)?,
+                None => {}
             }
         }
         Ok(self.chain(drafts))
@@ -99,13 +94,16 @@ impl Book {
         })
     }
 
-    fn renew(&mut self, lease: &Lease, now: Timestamp, ttl_s: u32) -> Result<(), JournalError> {
-        if lease.fence != self.fence {
-            return Err(JournalError::Fenced {
-                ours: lease.fence,
-                current: self.fence,
-            });
+    fn must_hold(&self, lease: &Lease) -> Result<(), JournalError> {
+        let (ours, current) = (lease.fence, self.fence);
+        if ours == current {
+            return Ok(());
         }
+        Err(JournalError::Fenced { ours, current })
+    }
+
+    fn renew(&mut self, lease: &Lease, now: Timestamp, ttl_s: u32) -> Result<(), JournalError> {
+        self.must_hold(lease)?;
         self.until = end(now, ttl_s);
         Ok(())
     }
@@ -212,6 +210,11 @@ impl Journal for ModelJournal {
         let lease = self.port.model.lock().book.acquire(holder, now, ttl_s)?;
         self.port.process.holds(lease.fence);
         Ok(lease)
+    }
+
+    fn must_hold(&self, lease: &Lease) -> Result<(), JournalError> {
+        self.alive()?;
+        self.port.model.lock().book.must_hold(lease)
     }
 
     fn renew(&mut self, lease: &Lease, now: Timestamp, ttl_s: u32) -> Result<(), JournalError> {

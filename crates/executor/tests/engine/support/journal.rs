@@ -99,6 +99,11 @@ impl Journal for Mortal {
         self.journal.acquire(holder, now, ttl_s)
     }
 
+    fn must_hold(&self, lease: &Lease) -> Result<(), JournalError> {
+        self.alive()?;
+        self.journal.must_hold(lease)
+    }
+
     fn renew(&mut self, lease: &Lease, now: Timestamp, ttl_s: u32) -> Result<(), JournalError> {
         self.alive()?;
         self.journal.renew(lease, now, ttl_s)
