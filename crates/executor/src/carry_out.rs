@@ -1,18 +1,24 @@
 //! One command: intent, effect, outcome (law 1).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use relatch_case::fact::{Fact, Outcome};
-use relatch_case::{JournalError, State};
+use relatch_case::{Fault, FaultKind, JournalError, State};
 use relatch_rotation::Command;
 use relatch_rotation::decide::is_due;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::context::Job;
 use crate::failpoint::pass;
 use crate::look::{self, Seen, Watched};
 use crate::tenure::Tenure;
 use crate::{effect, reconcile, undo};
+
+/// How long a look at the outside world says what is there, together with the time that a new
+/// key may take to be listed: less than half of what a request may take.
+const FRESH: Duration = Duration::from_secs(20);
 
 /// What a task brings home.
 pub(crate) enum Brought {
@@ -47,7 +53,7 @@ pub(crate) async fn carry_out(
                 step: step.clone(),
                 because: because.clone(),
             };
-            if !intend(job, command, tenure, intent).await? {
+            if !intend(job, command, tenure, intent, Instant::now()).await? {
                 return Ok(Brought::Stale);
             }
             let outcome = undo::undo(job).await;
@@ -62,17 +68,24 @@ pub(crate) async fn carry_out(
             pass("reconcile/asked");
             ended(job, attempt, outcome)
         }
-        Command::Execute { attempt, .. } => match effect::baseline(job, *attempt).await {
-            Err(fault) => ended(job, *attempt, Outcome::Failed { fault }),
-            Ok(baseline) => {
-                if !intend(job, command, tenure, intent(job, *attempt, &baseline)).await? {
-                    return Ok(Brought::Stale);
+        Command::Execute { attempt, .. } => {
+            let looked = Instant::now();
+            match effect::baseline(job, *attempt)
+                .await
+                .and_then(still_fresh(looked))
+            {
+                Err(fault) => ended(job, *attempt, Outcome::Failed { fault }),
+                Ok(baseline) => {
+                    let intent = intent(job, *attempt, &baseline);
+                    if !intend(job, command, tenure, intent, looked).await? {
+                        return Ok(Brought::Stale);
+                    }
+                    let outcome = effect::execute(job, *attempt, &baseline).await;
+                    pass("effect/done");
+                    ended(job, *attempt, outcome)
                 }
-                let outcome = effect::execute(job, *attempt, &baseline).await;
-                pass("effect/done");
-                ended(job, *attempt, outcome)
             }
-        },
+        }
     };
     let (lease, now) = (&tenure.lease, job.ctx.clock.now());
     job.ctx
@@ -124,20 +137,36 @@ fn ended(job: &Job, attempt: u32, outcome: Outcome) -> Fact {
     }
 }
 
-/// Records an intent if the command still is due, and makes sure that the case is still ours;
-/// says whether the effect may follow.
+/// What was seen too long ago does not say what is there now: others make keys meanwhile, and a
+/// lost mint would be taken for one of theirs.
+fn still_fresh(looked: Instant) -> impl FnOnce(Value) -> Result<Value, Fault> {
+    move |baseline| {
+        let took = looked.elapsed();
+        if took < FRESH {
+            return Ok(baseline);
+        }
+        let words = format!("looking at what is there took {} s", took.as_secs());
+        Err(Fault::new(FaultKind::Unreachable, words))
+    }
+}
+
+/// Records an intent if the command still is due and what was `looked` at is fresh, and makes
+/// sure that the case is still ours; says whether the effect may follow.
 async fn intend(
     job: &Job,
     command: &Command,
     tenure: &Tenure,
     intent: Fact,
+    looked: Instant,
 ) -> Result<bool, JournalError> {
     let (ledger, now) = (&job.ctx.ledger, job.ctx.clock.now());
     let (plan, due) = (Arc::clone(&job.plan), command.clone());
     pass("intent/before");
     let still_due = move |state: &State| {
         let in_force = state.plan.as_ref();
-        in_force.is_some_and(|p| Arc::ptr_eq(&p.plan, &plan)) && is_due(state, &due, now)
+        in_force.is_some_and(|p| Arc::ptr_eq(&p.plan, &plan))
+            && is_due(state, &due, now)
+            && looked.elapsed() < FRESH
     };
     if !ledger
         .commit(&tenure.lease, now, vec![intent], still_due)

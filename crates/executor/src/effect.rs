@@ -148,7 +148,12 @@ async fn mint(job: &Job, attempt: u32, baseline: &Value) -> Outcome {
         // Outside there is a key that nobody can use: it goes before anything else happens.
         return match remove(job, &minted.id).await {
             Ok(()) => Outcome::Failed { fault },
-            Err(_) => Outcome::Unknown { fault },
+            Err(second) => Outcome::Unknown {
+                fault: Fault::new(
+                    fault.kind,
+                    format!("{fault}; and {} was not removed: {second}", minted.id),
+                ),
+            },
         };
     }
     pass("mint/sealed");
@@ -187,7 +192,8 @@ pub(crate) async fn remove(job: &Job, key: &KeyId) -> Result<(), Fault> {
 async fn see_disabled(job: &Job, key: &KeyId) -> Result<(), Fault> {
     let issuer = job.issuer()?;
     if !issuer.sheet().lists {
-        return Ok(());
+        let words = format!("{key} was disabled, and nothing shows whether it is");
+        return Err(Fault::new(FaultKind::Ambiguous, words));
     }
     let listed = issuer.list(&job.rotation.principal).await?;
     if listed.iter().any(|known| &known.id == key && known.active) {

@@ -329,8 +329,8 @@ async fn prove(job: &Job, since: Timestamp) -> Result<Seen, Fault> {
 }
 
 /// Whether the endpoint accepts the new key while it refuses the old one, or else the issuer's
-/// own list says as well that the old one is off. Where there is neither, the control that the
-/// probe brings along has to do.
+/// own list says as well that the old one is off. Where there is neither, the issuer has to have
+/// acknowledged that it switched the old key off: what a person skipped was never switched off.
 async fn tells_keys_apart(job: &Job) -> Result<bool, Fault> {
     let issuer = job.issuer()?;
     let new = job.new_key().ok();
@@ -343,7 +343,13 @@ async fn tells_keys_apart(job: &Job) -> Result<bool, Fault> {
     if issuer.sheet().lists {
         return Ok(listed(job).await?.liveness == Liveness::Dead);
     }
-    Ok(new.is_none())
+    let switched_off = job.ctx.ledger.with(|state| {
+        job.plan
+            .steps_of(&job.step.credential)
+            .filter(|step| matches!(step.action, Action::Disable | Action::Delete))
+            .any(|step| state.result_of(&step.id).is_some())
+    });
+    Ok(new.is_none() && switched_off)
 }
 
 async fn listed(job: &Job) -> Result<Probe, Fault> {

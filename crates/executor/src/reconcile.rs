@@ -148,7 +148,11 @@ async fn held(
             result: effect::result_of_mint(job, id, &secret),
         }));
     }
-    effect::remove(job, &id).await?;
+    match effect::remove(job, &id).await {
+        // Neither listed nor found, long after it was made: somebody deleted it.
+        Err(fault) if fault.kind == FaultKind::NotFound => {}
+        other => other?,
+    }
     job.ctx.vault.discard_new(credential, attempt)?;
     Ok(Some(Outcome::NotDone {
         how: format!("key {id} was sealed, and its issuer no longer has it"),

@@ -229,7 +229,7 @@ fn ready(
     known: Option<&StepState>,
     now: Timestamp,
 ) -> Next {
-    if !step.waits_for().all(|id| state.is_over(id)) {
+    if !step.waits_for().all(|id| is_behind(state, plan, id)) {
         return Next::NotYet;
     }
     if let Action::Roll { consumer } = &step.action
@@ -248,6 +248,17 @@ fn ready(
         step: step.id.clone(),
         attempt,
     })
+}
+
+/// Whether what waits for a step may go on. Who lets a wave be watched no longer does not let
+/// the next one begin before this one is through.
+fn is_behind(state: &State, plan: &Plan, id: &StepId) -> bool {
+    let settle = |step: &&Step| matches!(step.action, Action::Settle { .. });
+    state.is_over(id)
+        && plan
+            .step(id)
+            .filter(settle)
+            .is_none_or(|settle| settle.needs.iter().all(|need| is_behind(state, plan, need)))
 }
 
 /// Whether another rotation has a consumer rolled and not yet seen it well: one change at a

@@ -251,7 +251,10 @@ impl<'a> Steps<'a> {
             }
             all.extend(adopted.iter().cloned());
             ends = if in_wave.is_some() {
-                vec![self.settle(r, number, wave.consumers, adopted)]
+                // After the waves before it, also where a person let all of its consumers go.
+                let before = ends.into_iter().filter(|_| number > 1);
+                let needs = before.chain(adopted).collect();
+                vec![self.settle(r, number, wave.consumers, needs)]
             } else {
                 adopted
             };

@@ -396,17 +396,22 @@ impl Inner {
         }
     }
 
-    /// Observations that have not ended for long: people look who still uses the old key, let
-    /// him go by name, and go on.
+    /// Looks that have not ended for long: people look who still uses the old key, let him go by
+    /// name, and go on; and where they switched the old key off by hand and nothing shows it,
+    /// they answer for that by name.
     pub(crate) fn observed_for_long(&self) -> Vec<Fact> {
         let Some(plan) = self.book.state.plan.as_ref().map(|plan| plan.plan.clone()) else {
             return Vec::new();
         };
         let is_over = |id: &StepId| self.book.state.is_over(id);
         let due = |step: &&Step| {
-            matches!(step.action, Action::Observe { .. } | Action::Check)
-                && !is_over(&step.id)
-                && step.needs.iter().all(is_over)
+            let by_hand = || {
+                plan.steps_of(&step.credential)
+                    .any(|s| matches!(s.action, Action::Disable) && self.is_skipped(&s.id))
+            };
+            let looks = matches!(step.action, Action::Observe { .. } | Action::Check)
+                || matches!(step.action, Action::Prove) && by_hand();
+            looks && !is_over(&step.id) && step.needs.iter().all(is_over)
         };
         plan.steps
             .iter()

@@ -152,6 +152,35 @@ fn skipped_by_name_the_wave_goes_on_without_that_consumer() {
 }
 
 #[test]
+fn the_next_wave_waits_for_one_that_is_watched_no_longer() {
+    let mut state = two_waves();
+    do_all(&mut state, &["keep", "mint", "check", FIRST, "roll/canary"]);
+    let skip = |state: &mut State, what: &str| {
+        let skipped = Fact::StepSkipped {
+            step: step("a", what),
+            because: "in a hurry".to_string(),
+        };
+        record(state, start(), skipped);
+    };
+    skip(&mut state, "settle/1");
+    let due = |state: &State| -> Vec<StepId> {
+        let commands = decide(state, start()).commands;
+        commands.iter().map(|c| c.step().clone()).collect()
+    };
+    assert_eq!(due(&state), [step("a", "adopt/canary")]);
+    do_all(&mut state, &["adopt/canary"]);
+    assert_eq!(due(&state), [step("a", SHARED)]);
+}
+
+#[test]
+fn a_wave_of_which_everybody_was_let_go_still_comes_after_the_one_before() {
+    let state = two_waves();
+    let plan = &state.plan.as_ref().expect("plan").plan;
+    let second = plan.step(&step("a", "settle/2")).expect("settle");
+    assert!(second.needs.contains(&step("a", "settle/1")));
+}
+
+#[test]
 fn whoever_was_well_in_a_wave_that_goes_back_is_looked_at_again() {
     let found = Found::new()
         .issuer("openai", able())

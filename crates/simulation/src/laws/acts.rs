@@ -219,8 +219,15 @@ impl Inner {
         if begun.is_some_and(|begun| begun.since < self.laws.planned_at) {
             return;
         }
-        let since = self.book.state.steps.get(&off.id).map(|known| known.at);
-        let by_clock = since.map_or(0, |at| self.wall().duration_since(at).as_secs());
+        // As it was when it was decided on: what is sent once more to find out what became of it
+        // deletes nothing that is not gone.
+        let steps = &self.book.state.steps;
+        let since = steps.get(&off.id).map(|known| known.at);
+        let decided = delete.and_then(|step| steps.get(&step.id)?.intended_at);
+        let by_clock = match (since, decided) {
+            (Some(since), Some(decided)) => decided.duration_since(since).as_secs(),
+            _ => 0,
+        };
         // A clock that was set back makes it look too early; one set forward is not seen.
         let begun = self.laws.attempts.get(&off.id).map(|begun| begun.since);
         let in_truth = begun.map_or(0, |at| (self.now.saturating_sub(at) / 1000).cast_signed());
