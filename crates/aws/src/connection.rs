@@ -208,6 +208,11 @@ fn fixed(id: &str, secret: &Secret, token: Option<&Secret>) -> Credentials {
 /// keeps up to `idle` unused connections open.
 fn http(local: bool, idle: Option<usize>) -> SharedHttpClient {
     Builder::new().build_with_connector_fn(move |settings, components| {
+        if components.is_none() {
+            // The SDK tries out, for every client that is made, whether a connector can be
+            // built, and drops it; with TLS that would read all root certificates each time.
+            return Connector::builder().build_http();
+        }
         let proxies = if local {
             ProxyConfig::disabled()
         } else {

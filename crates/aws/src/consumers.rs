@@ -21,6 +21,7 @@ use relatch_case::{Fault, FaultKind};
 use relatch_places::{Document, Health, Roller};
 
 use crate::baseline::{Baseline, Share};
+use crate::clients::Clients;
 use crate::connection::Connection;
 use crate::error::{fault, fault_of_read};
 use crate::places::function::{self, LATEST, named};
@@ -28,7 +29,7 @@ use crate::places::function::{self, LATEST, named};
 /// Rolls [`ConsumerKind::Lambda`].
 #[derive(Debug, Clone)]
 pub struct LambdaConsumers {
-    connection: Connection,
+    clients: Clients<Client>,
 }
 
 /// The function that a consumer stands for.
@@ -65,15 +66,17 @@ impl<'c> Target<'c> {
 impl LambdaConsumers {
     /// Rolls through `connection`.
     pub fn new(connection: Connection) -> Self {
-        Self { connection }
+        Self {
+            clients: Clients::new(connection, Client::new),
+        }
     }
 
     fn reader(&self, target: &Target<'_>) -> Client {
-        Client::new(&self.connection.read_config(target.region))
+        self.clients.reader(target.region)
     }
 
     fn writer(&self, target: &Target<'_>) -> Client {
-        Client::new(&self.connection.write_config(target.region))
+        self.clients.writer(target.region)
     }
 
     async fn alias(&self, target: &Target<'_>, alias: &str) -> Result<GetAliasOutput, Fault> {

@@ -13,6 +13,7 @@
 //! anything is sent twice.
 
 mod baseline;
+mod clients;
 mod connection;
 mod consumers;
 mod containment;

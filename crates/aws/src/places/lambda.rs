@@ -19,26 +19,29 @@ use relatch_secret::Secret;
 
 use super::content::{as_text, check_slots, moved_on, of_content};
 use super::function::{self, LATEST};
+use crate::clients::Clients;
 use crate::connection::Connection;
 
 /// Environments of functions: kind `lambda`, named by the function's name.
 #[derive(Debug, Clone)]
 pub struct LambdaStore {
-    connection: Connection,
+    clients: Clients<Client>,
 }
 
 impl LambdaStore {
     /// A store that talks through `connection`.
     pub fn new(connection: Connection) -> Self {
-        Self { connection }
+        Self {
+            clients: Clients::new(connection, Client::new),
+        }
     }
 
     fn reader(&self, container: &Container) -> Client {
-        Client::new(&self.connection.read_config(&container.region))
+        self.clients.reader(&container.region)
     }
 
     fn writer(&self, container: &Container) -> Client {
-        Client::new(&self.connection.write_config(&container.region))
+        self.clients.writer(&container.region)
     }
 
     async fn update(

@@ -21,6 +21,7 @@ use relatch_places::{Document, Store, Version};
 use relatch_secret::Secret;
 
 use super::content::{about, check_slots, moved_on, of_content, replaced, slots};
+use crate::clients::Clients;
 use crate::connection::Connection;
 use crate::error::{fault, fault_of_read};
 
@@ -32,7 +33,7 @@ const PENDING: &str = "RELATCH_PENDING";
 /// Secrets of AWS Secrets Manager: kind `secretsmanager`, named by name or ARN.
 #[derive(Debug, Clone)]
 pub struct SecretsManagerStore {
-    connection: Connection,
+    clients: Clients<Client>,
 }
 
 /// What a version of a secret holds.
@@ -44,7 +45,9 @@ enum Content {
 impl SecretsManagerStore {
     /// A store that talks through `connection`.
     pub fn new(connection: Connection) -> Self {
-        Self { connection }
+        Self {
+            clients: Clients::new(connection, Client::new),
+        }
     }
 
     async fn current(&self, container: &Container) -> Result<GetSecretValueOutput, Fault> {
@@ -79,11 +82,11 @@ impl SecretsManagerStore {
     }
 
     fn reader(&self, container: &Container) -> Client {
-        Client::new(&self.connection.read_config(&container.region))
+        self.clients.reader(&container.region)
     }
 
     fn writer(&self, container: &Container) -> Client {
-        Client::new(&self.connection.write_config(&container.region))
+        self.clients.writer(&container.region)
     }
 
     /// Puts `content` as version `token` under the pending stage. Whether a write whose

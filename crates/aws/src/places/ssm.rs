@@ -23,6 +23,7 @@ use relatch_places::{Document, Store, Version};
 use relatch_secret::Secret;
 
 use super::content::{about, as_text, check_slots, moved_on, of_content, replaced, slots, whole};
+use crate::clients::Clients;
 use crate::connection::Connection;
 use crate::error::{fault, fault_of_read};
 
@@ -32,7 +33,7 @@ const RESTORES: u32 = 5;
 /// Parameters of Parameter Store: kind `ssm`, named by name.
 #[derive(Debug, Clone)]
 pub struct ParameterStore {
-    connection: Connection,
+    clients: Clients<Client>,
 }
 
 /// What a write says beside the value, so that all of it stays as it is.
@@ -48,15 +49,17 @@ struct Settings {
 impl ParameterStore {
     /// A store that talks through `connection`.
     pub fn new(connection: Connection) -> Self {
-        Self { connection }
+        Self {
+            clients: Clients::new(connection, Client::new),
+        }
     }
 
     fn reader(&self, container: &Container) -> Client {
-        Client::new(&self.connection.read_config(&container.region))
+        self.clients.reader(&container.region)
     }
 
     fn writer(&self, container: &Container) -> Client {
-        Client::new(&self.connection.write_config(&container.region))
+        self.clients.writer(&container.region)
     }
 
     async fn get(&self, container: &Container) -> Result<Parameter, Fault> {
