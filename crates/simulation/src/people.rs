@@ -407,7 +407,8 @@ impl Inner {
         let due = |step: &&Step| {
             let by_hand = || {
                 plan.steps_of(&step.credential)
-                    .any(|s| matches!(s.action, Action::Disable) && self.is_skipped(&s.id))
+                    .filter(|s| matches!(s.action, Action::Disable | Action::Delete))
+                    .any(|s| self.is_skipped(&s.id))
             };
             let looks = matches!(step.action, Action::Observe { .. } | Action::Check)
                 || matches!(step.action, Action::Prove) && by_hand();
