@@ -20,9 +20,13 @@ pub fn canonical<T: Serialize>(data: &T) -> Result<Vec<u8>, CanonicalError> {
 
 /// SHA-256 in lower-case hex.
 pub fn sha256_hex(bytes: &[u8]) -> String {
+    hex_of(Sha256::new_with_prefix(bytes))
+}
+
+fn hex_of(hash: Sha256) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(64);
-    for byte in Sha256::digest(bytes) {
+    for byte in hash.finalize() {
         text.push(char::from(DIGITS[usize::from(byte >> 4)]));
         text.push(char::from(DIGITS[usize::from(byte & 15)]));
     }
@@ -52,7 +56,8 @@ pub(crate) fn hash_of_text(
     prev: &str,
     fact: &[u8],
 ) -> Result<String, serde_json::Error> {
-    let mut bytes = Vec::with_capacity(fact.len() + by.len() + 192);
+    // What stands around the fact, which is not copied: a plan may be large.
+    let mut bytes = Vec::with_capacity(by.len() + 128);
     // Names in order of their letters, as RFC 8785 wants them. Strings and whole numbers are
     // written by serde_json as that standard writes them.
     bytes.extend_from_slice(b"{\"at\":");
@@ -60,13 +65,14 @@ pub(crate) fn hash_of_text(
     bytes.extend_from_slice(b",\"by\":");
     serde_json::to_writer(&mut bytes, by)?;
     bytes.extend_from_slice(b",\"fact\":");
-    bytes.extend_from_slice(fact);
+    let hash = Sha256::new_with_prefix(&bytes).chain_update(fact);
+    bytes.clear();
     bytes.extend_from_slice(b",\"prev\":");
     serde_json::to_writer(&mut bytes, prev)?;
     bytes.extend_from_slice(b",\"seq\":");
     serde_json::to_writer(&mut bytes, &seq)?;
     bytes.push(b'}');
-    Ok(sha256_hex(&bytes))
+    Ok(hex_of(hash.chain_update(&bytes)))
 }
 
 /// What is wrong with a chain of facts.

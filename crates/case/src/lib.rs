@@ -20,6 +20,7 @@ pub mod fault;
 pub mod id;
 pub mod journal;
 pub mod model;
+mod names;
 pub mod plan;
 mod plan_index;
 pub mod policy;

@@ -96,12 +96,25 @@ pub struct Step {
     /// What is done.
     pub action: Action,
     /// Steps that must have ended well before.
+    #[serde(deserialize_with = "no_larger")]
     pub needs: Vec<StepId>,
     /// What else must hold before.
+    #[serde(deserialize_with = "no_larger")]
     pub gates: Vec<Gate>,
     /// The wave of its rotation that it belongs to, from 1; what is rolled back together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wave: Option<u32>,
+}
+
+/// A list without room for more: a large plan has hundreds of thousands of them.
+fn no_larger<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let mut list = Vec::deserialize(from)?;
+    list.shrink_to_fit();
+    Ok(list)
 }
 
 impl Step {

@@ -45,7 +45,14 @@ impl Eq for PlanIndex {}
 
 impl Positions {
     fn of(plan: &Plan) -> Self {
-        let mut positions = Self::default();
+        let mut positions = Self {
+            steps: HashMap::with_capacity(plan.steps.len()),
+            dependents: HashMap::with_capacity(plan.steps.len()),
+            steps_of: HashMap::with_capacity(plan.rotations.len()),
+            rotations: HashMap::with_capacity(plan.rotations.len()),
+            baseline: HashMap::with_capacity(plan.baseline.places.len()),
+            ..Self::default()
+        };
         for (at, step) in plan.steps.iter().enumerate() {
             positions.steps.insert(step.id.clone(), at);
             positions

@@ -148,9 +148,9 @@ impl Journal for PostgresJournal {
         let after = self.at(seq)?;
         let mut asked: Option<Answer<Rows>> = None;
         // The next batch is asked for before this one is used, so that the server is not idle.
-        let rows = |after: &Head| {
+        let read = |after: &Head, rows: &mut Rows| {
             let answer = asked.take().map_or_else(|| self.batch_after(after.seq), Ok);
-            let rows = answer
+            *rows = answer
                 .and_then(Answer::wait)
                 .map_err(|failure| failure.told(self.address.clone()))?;
             if rows.len() == BATCH
@@ -158,9 +158,9 @@ impl Journal for PostgresJournal {
             {
                 asked = self.batch_after(last.seq).ok();
             }
-            Ok(rows)
+            Ok(())
         };
-        stored::stream(after, rows, each)
+        stored::stream(after, read, each)
     }
 
     fn append(

@@ -107,14 +107,14 @@ impl SqliteJournal {
             .map_err(|source| self.error(source))
     }
 
-    /// The rows after `seq`, and whether the end that is there is the end that was recorded.
-    fn rows_after(&self, seq: u64, limit: usize) -> Result<Rows, JournalError> {
+    /// Reads the rows after `seq`; refuses an end that is not the end that was recorded.
+    fn read_rows(&self, seq: u64, limit: usize, rows: &mut Rows) -> Result<(), JournalError> {
         // One look at the file, so that what others append meanwhile does not confuse.
         let tx = self
             .db
             .unchecked_transaction()
             .map_err(|source| self.error(source))?;
-        let rows = rows_after(&tx, seq, limit).map_err(|source| self.error(source))?;
+        read_rows(&tx, seq, limit, rows).map_err(|source| self.error(source))?;
         if rows.len() < limit {
             let head = recorded_head(&tx).map_err(|source| self.error(source))?;
             let last = rows.last().map_or(seq, |row| row.seq);
@@ -123,7 +123,7 @@ impl SqliteJournal {
                 return Err(ChainError::Short { last, head }.into());
             }
         }
-        Ok(rows)
+        Ok(())
     }
 
     /// The fact to read on from.
@@ -146,12 +146,14 @@ impl Journal for SqliteJournal {
     }
 
     fn read_after(&self, seq: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
-        stored::check(&self.at(seq)?, &self.rows_after(seq, limit)?)
+        let mut rows = Rows::default();
+        self.read_rows(seq, limit, &mut rows)?;
+        stored::check(&self.at(seq)?, &rows)
     }
 
     fn for_each_after(&self, seq: u64, each: &mut dyn FnMut(&Record)) -> Result<(), JournalError> {
-        let rows = |after: &Head| self.rows_after(after.seq, BATCH);
-        stored::stream(self.at(seq)?, rows, each)?;
+        let read = |after: &Head, rows: &mut Rows| self.read_rows(after.seq, BATCH, rows);
+        stored::stream(self.at(seq)?, read, each)?;
         self.is_sound()
     }
 
@@ -328,13 +330,12 @@ fn hash_at(db: &Connection, seq: u64) -> rusqlite::Result<Option<String>> {
         .optional()
 }
 
-fn rows_after(db: &Connection, seq: u64, limit: usize) -> rusqlite::Result<Rows> {
+fn read_rows(db: &Connection, seq: u64, limit: usize, rows: &mut Rows) -> rusqlite::Result<()> {
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let mut query = db.prepare_cached(
         "SELECT seq, at, by, prev, hash, fact FROM facts WHERE seq > ? ORDER BY seq LIMIT ?",
     )?;
     let mut found = query.query(params![seq, limit])?;
-    let mut rows = Rows::default();
     while let Some(row) = found.next()? {
         rows.push(Stored {
             seq: row.get(0)?,
@@ -345,7 +346,7 @@ fn rows_after(db: &Connection, seq: u64, limit: usize) -> rusqlite::Result<Rows>
             fact: row.get_ref(5)?.as_str()?,
         });
     }
-    Ok(rows)
+    Ok(())
 }
 
 fn current_fence(db: &Connection) -> rusqlite::Result<u64> {

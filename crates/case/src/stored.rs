@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use jiff::Timestamp;
+
 use crate::chain::{self, ChainError};
 use crate::fact::{Fact, Record};
 use crate::journal::{BATCH, Draft, Head, JournalError};
@@ -10,6 +12,9 @@ use crate::stored_steps as steps;
 
 /// Batches that are checked at once while more are read and what was checked is used.
 const AT_ONCE: usize = 3;
+
+/// Bytes that a batch of rows hardly ever exceeds.
+const USUAL: usize = 8 << 20;
 
 /// Rows of a store, in one piece of memory.
 #[derive(Debug, Default)]
@@ -39,6 +44,13 @@ impl Rows {
             self.text.len()
         });
         self.rows.push((row.seq, ends));
+    }
+
+    /// Forgets all of them; the memory stays, unless a large plan was among them.
+    fn clear(&mut self) {
+        self.rows.clear();
+        self.text.clear();
+        self.text.shrink_to(USUAL);
     }
 
     /// How many there are.
@@ -102,49 +114,69 @@ pub(crate) fn chained(
 
 /// The facts in `rows`, which have to follow `after`.
 pub(crate) fn check(after: &Head, rows: &Rows) -> Result<Vec<Record>, JournalError> {
-    let (mut seq, mut prev) = (after.seq, after.hash.as_str());
     let mut records = Vec::with_capacity(rows.len());
-    for row in rows.iter() {
-        follows(seq, prev, &row)?;
-        (seq, prev) = (row.seq, row.hash);
-        records.push(row.record()?);
-    }
+    check_into(&mut records, after, rows)?;
     Ok(records)
 }
 
-/// Reads batch after batch with `read`, which gets the last fact read so far and answers with
-/// none at the end, checks them on other threads and gives them to `each` in order.
+/// As [`check`], in the memory of facts that are no longer needed.
+fn check_into(spent: &mut Vec<Record>, after: &Head, rows: &Rows) -> Result<(), JournalError> {
+    let (mut seq, mut prev) = (after.seq, after.hash.as_str());
+    spent.truncate(rows.len());
+    for (n, row) in rows.iter().enumerate() {
+        follows(seq, prev, &row)?;
+        (seq, prev) = (row.seq, row.hash);
+        match spent.get_mut(n) {
+            Some(spent) => row.replace(spent)?,
+            None => spent.push(row.record()?),
+        }
+    }
+    Ok(())
+}
+
+/// Rows and the facts in them. One that was given away is filled again, so that memory is
+/// asked for only by the first few.
+#[derive(Default)]
+struct Batch {
+    rows: Rows,
+    records: Vec<Record>,
+}
+
+impl Batch {
+    fn check(mut self, after: &Head) -> Result<Self, JournalError> {
+        check_into(&mut self.records, after, &self.rows)?;
+        Ok(self)
+    }
+}
+
+/// Reads batch after batch with `read`, which gets the last fact read so far and adds none at
+/// the end, checks them on other threads and gives them to `each` in order.
 pub(crate) fn stream(
     mut after: Head,
-    mut read: impl FnMut(&Head) -> Result<Rows, JournalError>,
+    mut read: impl FnMut(&Head, &mut Rows) -> Result<(), JournalError>,
     each: &mut dyn FnMut(&Record),
 ) -> Result<(), JournalError> {
     std::thread::scope(|scope| {
         let mut checking = VecDeque::new();
-        // Given and no longer needed; what checks the next ones tidies up, too.
-        let mut spent = Vec::new();
         let mut next = |checking: &mut VecDeque<Checking<'_>>| {
-            let batch = checking.pop_front().map(given);
-            let records = batch.transpose()?;
-            records.iter().flatten().for_each(&mut *each);
-            Ok::<_, JournalError>(records)
+            let batch = checking.pop_front().map(given).transpose()?;
+            let records = batch.iter().flat_map(|batch| &batch.records);
+            records.for_each(&mut *each);
+            Ok::<_, JournalError>(batch)
         };
         let ended = loop {
+            let mut batch = Batch::default();
             if checking.len() >= AT_ONCE {
-                spent = next(&mut checking)?.unwrap_or_default();
+                batch = next(&mut checking)?.unwrap_or_default();
             }
-            let batch = match read(&after) {
-                Ok(batch) => batch,
-                Err(error) => break Err(error),
-            };
-            let is_last = batch.len() < BATCH;
-            if let Some(last) = batch.last() {
+            batch.rows.clear();
+            if let Err(error) = read(&after, &mut batch.rows) {
+                break Err(error);
+            }
+            let is_last = batch.rows.len() < BATCH;
+            if let Some(last) = batch.rows.last() {
                 let from = std::mem::replace(&mut after, last);
-                let spent = std::mem::take(&mut spent);
-                checking.push_back(scope.spawn(move || {
-                    drop(spent);
-                    check(&from, &batch)
-                }));
+                checking.push_back(scope.spawn(move || batch.check(&from)));
             }
             if is_last {
                 break Ok(());
@@ -156,9 +188,9 @@ pub(crate) fn stream(
     })
 }
 
-type Checking<'scope> = std::thread::ScopedJoinHandle<'scope, Result<Vec<Record>, JournalError>>;
+type Checking<'scope> = std::thread::ScopedJoinHandle<'scope, Result<Batch, JournalError>>;
 
-fn given(batch: Checking<'_>) -> Result<Vec<Record>, JournalError> {
+fn given(batch: Checking<'_>) -> Result<Batch, JournalError> {
     batch
         .join()
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -181,18 +213,36 @@ fn follows(seq: u64, prev: &str, row: &Stored<'_>) -> Result<(), ChainError> {
 }
 
 impl Stored<'_> {
-    fn record(self) -> Result<Record, JournalError> {
-        let seq = self.seq;
-        let at = self.at.parse().map_err(|_| ChainError::Altered { seq })?;
-        let fact = parse(self.fact).map_err(|source| JournalError::Unreadable { seq, source })?;
+    fn record(&self) -> Result<Record, JournalError> {
         Ok(Record {
-            seq,
-            at,
+            seq: self.seq,
+            at: self.time()?,
             by: self.by.to_string(),
             prev: self.prev.to_string(),
             hash: self.hash.to_string(),
-            fact,
+            fact: self.fact()?,
         })
+    }
+
+    /// Puts this fact in the place of another.
+    fn replace(&self, spent: &mut Record) -> Result<(), JournalError> {
+        spent.seq = self.seq;
+        spent.at = self.time()?;
+        self.by.clone_into(&mut spent.by);
+        self.prev.clone_into(&mut spent.prev);
+        self.hash.clone_into(&mut spent.hash);
+        spent.fact = self.fact()?;
+        Ok(())
+    }
+
+    fn time(&self) -> Result<Timestamp, JournalError> {
+        let seq = self.seq;
+        Ok(self.at.parse().map_err(|_| ChainError::Altered { seq })?)
+    }
+
+    fn fact(&self) -> Result<Fact, JournalError> {
+        let seq = self.seq;
+        parse(self.fact).map_err(|source| JournalError::Unreadable { seq, source })
     }
 }
 
@@ -233,5 +283,79 @@ impl std::io::Write for Length {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chain(head: &Head, facts: Vec<Fact>) -> (Vec<Record>, Rows) {
+        let draft = |fact| Draft {
+            at: Timestamp::UNIX_EPOCH,
+            by: "oncall".to_string(),
+            fact,
+        };
+        let drafts = facts.into_iter().map(draft).collect();
+        let (records, texts) = chained(head, drafts).expect("facts");
+        let mut rows = Rows::default();
+        for (record, text) in records.iter().zip(&texts) {
+            rows.push(Stored {
+                seq: record.seq,
+                at: &record.at.to_string(),
+                by: &record.by,
+                prev: &record.prev,
+                hash: &record.hash,
+                fact: text,
+            });
+        }
+        (records, rows)
+    }
+
+    fn retried(step: &str) -> Fact {
+        let step = step.into();
+        Fact::StepRetried { step }
+    }
+
+    fn intended(step: &str) -> Fact {
+        Fact::StepIntended {
+            step: step.into(),
+            attempt: 1,
+            baseline: serde_json::json!({"version": "17"}),
+        }
+    }
+
+    #[test]
+    fn facts_in_the_place_of_others_are_those_of_their_rows() {
+        let facts = [
+            vec![intended("a"), retried("b"), Fact::CustodyShredded],
+            vec![retried("c")],
+            vec![
+                Fact::CustodyShredded,
+                intended("d"),
+                intended("e"),
+                retried("f"),
+            ],
+        ];
+        let (mut head, mut batch) = (Head::genesis(), Batch::default());
+        for facts in facts {
+            let (records, rows) = chain(&head, facts);
+            batch.rows = rows;
+            batch = batch.check(&head).expect("sound");
+            assert_eq!(batch.records, records);
+            head = batch.rows.last().expect("a fact");
+        }
+    }
+
+    #[test]
+    fn rows_that_were_cleared_hold_only_what_is_added() {
+        let (_, mut rows) = chain(&Head::genesis(), vec![intended("a"), retried("b")]);
+        let (records, others) = chain(&Head::genesis(), vec![retried("c")]);
+        rows.clear();
+        assert_eq!((rows.len(), rows.last()), (0, None));
+        for row in others.iter() {
+            rows.push(row);
+        }
+        assert_eq!(check(&Head::genesis(), &rows).expect("sound"), records);
     }
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::fact::{Fact, Outcome, StepResult};
 use crate::fault::{Fault, FaultKind};
 use crate::model::{Liveness, Probe, ProbeKind};
-use crate::{KeyId, Plan, PlanHash, StepId};
+use crate::{KeyId, Plan, PlanHash, StepId, names};
 
 /// The step fact with this canonical text.
 pub(crate) fn parse(text: &str) -> Option<Fact> {
@@ -43,7 +43,7 @@ pub(crate) fn parse_plan(text: &str) -> Option<Fact> {
     if !text.starts_with("{\"hash\":") {
         return None;
     }
-    let flat: FlatPlan<'_> = serde_json::from_str(text).ok()?;
+    let flat: FlatPlan<'_> = names::sharing(|| serde_json::from_str(text)).ok()?;
     let (hash, plan) = (flat.hash, Arc::new(flat.plan));
     (flat.kind == "plan_recorded").then_some(Fact::PlanRecorded { hash, plan })
 }

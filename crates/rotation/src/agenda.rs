@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use relatch_case::plan::{Plan, Step};
+use relatch_case::plan::Plan;
 use relatch_case::{Fact, State, StepId};
 
-use crate::decide::{Command, Decision, Next, Wait, Waiting, next};
+use crate::decide::{Command, Decision, Holders, Next, Wait, Waiting, next};
 
 /// What a fact can have changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,9 +129,10 @@ impl Agenda {
         }
         let plan = Arc::clone(&self.plan);
         let mut changed = Vec::new();
+        let mut holders = Holders::default();
         for at in std::mem::take(&mut self.stale) {
             if let Some(step) = plan.steps.get(at)
-                && self.look_at(state, &plan, at, step, now)
+                && self.take_in(at, next(state, &plan, step, now, &mut holders))
             {
                 changed.push(at);
             }
@@ -139,20 +140,14 @@ impl Agenda {
         changed
     }
 
-    fn look_at(
-        &mut self,
-        state: &State,
-        plan: &Plan,
-        at: usize,
-        step: &Step,
-        now: Timestamp,
-    ) -> bool {
+    /// Takes in what comes next for a step; says whether its command changed.
+    fn take_in(&mut self, at: usize, next: Next) -> bool {
         if let Some(Waiting::Time { until }) = self.waits.remove(&at) {
             self.timers.remove(&(until, at));
         }
         let before = self.due.remove(&at);
         self.open.insert(at);
-        match next(state, plan, step, now) {
+        match next {
             Next::Now(command) => {
                 let changed = before.as_ref() != Some(&command);
                 self.due.insert(at, command);

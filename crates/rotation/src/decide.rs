@@ -1,12 +1,12 @@
 //! What may be done now. A function of the state and the time, nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use jiff::{SignedDuration, Timestamp};
 use relatch_case::fault::{Fault, FaultKind};
 use relatch_case::plan::{Action, Gate, Plan, Step};
 use relatch_case::state::{PlanInForce, StepState, StepStatus};
-use relatch_case::{ConsumerId, State, StepId};
+use relatch_case::{ConsumerId, CredentialId, State, StepId};
 use serde::Serialize;
 
 use crate::agenda::Agenda;
@@ -116,7 +116,8 @@ pub fn is_due(state: &State, command: &Command, now: Timestamp) -> bool {
     let Some(step) = in_force.plan.step(command.step()) else {
         return false;
     };
-    matches!(next(state, &in_force.plan, step, now), Next::Now(due) if &due == command)
+    let next = next(state, &in_force.plan, step, now, &mut Holders::default());
+    matches!(next, Next::Now(due) if &due == command)
 }
 
 /// What comes next for one step.
@@ -129,12 +130,19 @@ pub(crate) enum Next {
     Over,
 }
 
-/// What comes next for a step.
-pub(crate) fn next(state: &State, plan: &Plan, step: &Step, now: Timestamp) -> Next {
+/// What comes next for a step. `holders` are of the same state and plan.
+pub(crate) fn next<'a>(
+    state: &State,
+    plan: &'a Plan,
+    step: &'a Step,
+    now: Timestamp,
+    holders: &mut Holders<'a>,
+) -> Next {
     let next = if state.is_over(&step.id) {
         rollback::of_done(state, plan, step).map_or(Next::Over, Next::Now)
     } else {
-        rollback::next(state, plan, step, now).unwrap_or_else(|| onward(state, plan, step, now))
+        rollback::next(state, plan, step, now)
+            .unwrap_or_else(|| onward(state, plan, step, now, holders))
     };
     match (next, paused(state, step)) {
         (Next::Now(_), Some(because)) => Next::Later(Waiting::Paused { because }),
@@ -148,7 +156,13 @@ fn paused(state: &State, step: &Step) -> Option<String> {
     rotation.or(state.paused.as_ref()).cloned()
 }
 
-fn onward(state: &State, plan: &Plan, step: &Step, now: Timestamp) -> Next {
+fn onward<'a>(
+    state: &State,
+    plan: &'a Plan,
+    step: &'a Step,
+    now: Timestamp,
+    holders: &mut Holders<'a>,
+) -> Next {
     let known = state.steps.get(&step.id);
     match known.map(|known| &known.status) {
         Some(StepStatus::Intended) => reconcile(step, known),
@@ -164,14 +178,14 @@ fn onward(state: &State, plan: &Plan, step: &Step, now: Timestamp) -> Next {
             because: because.clone(),
         }),
         Some(StepStatus::Failed { fault }) => known.map_or(Next::NotYet, |known| {
-            retry(state, plan, step, known, fault, now)
+            retry(state, plan, step, known, fault, now, holders)
         }),
         Some(StepStatus::NotDone) if known.is_some_and(|k| k.tries >= plan.policy.max_attempts) => {
             Next::Later(Waiting::Stuck {
                 because: "its answer was lost on every try, and it never had happened".to_string(),
             })
         }
-        _ => ready(state, plan, step, known, now),
+        _ => ready(state, plan, step, known, now, holders),
     }
 }
 
@@ -194,13 +208,14 @@ fn reconcile(step: &Step, known: Option<&StepState>) -> Next {
 }
 
 /// A step that failed without effect: tried again if that can help, else a person is asked.
-fn retry(
+fn retry<'a>(
     state: &State,
-    plan: &Plan,
-    step: &Step,
+    plan: &'a Plan,
+    step: &'a Step,
     known: &StepState,
     fault: &Fault,
     now: Timestamp,
+    holders: &mut Holders<'a>,
 ) -> Next {
     let helps = fault.is_passing() || fault.kind == FaultKind::Local;
     if !helps || known.tries >= plan.policy.max_attempts {
@@ -212,7 +227,7 @@ fn retry(
     if now < until {
         return Next::Later(Waiting::Time { until });
     }
-    ready(state, plan, step, Some(known), now)
+    ready(state, plan, step, Some(known), now, holders)
 }
 
 /// When to try again after a failed try: the pause doubles from one to the next.
@@ -222,18 +237,19 @@ pub(crate) fn again_at(plan: &Plan, known: &StepState) -> Timestamp {
 }
 
 /// A step that was not done: may it be, now?
-fn ready(
+fn ready<'a>(
     state: &State,
-    plan: &Plan,
-    step: &Step,
+    plan: &'a Plan,
+    step: &'a Step,
     known: Option<&StepState>,
     now: Timestamp,
+    holders: &mut Holders<'a>,
 ) -> Next {
     if !step.waits_for().all(|id| is_behind(state, plan, id)) {
         return Next::NotYet;
     }
     if let Action::Roll { consumer } = &step.action
-        && is_busy(state, plan, step, consumer)
+        && holders.is_busy(state, plan, step, consumer)
     {
         return Next::NotYet;
     }
@@ -261,9 +277,34 @@ fn is_behind(state: &State, plan: &Plan, id: &StepId) -> bool {
             .is_none_or(|settle| settle.needs.iter().all(|need| is_behind(state, plan, need)))
 }
 
-/// Whether another rotation has a consumer rolled and not yet seen it well: one change at a
-/// time, so that it is known which one made it ill (requirement D8).
-fn is_busy(state: &State, plan: &Plan, step: &Step, consumer: &ConsumerId) -> bool {
+/// Which rotations have a consumer rolled and not yet seen it well. Found out once for each
+/// consumer, as hundreds of rotations may ask for one that reads them all.
+#[derive(Default)]
+pub(crate) struct Holders<'a>(HashMap<&'a ConsumerId, BTreeSet<&'a CredentialId>>);
+
+impl<'a> Holders<'a> {
+    /// Whether another rotation than the step's own holds a consumer: one change at a time, so
+    /// that it is known which one made it ill (requirement D8).
+    fn is_busy(
+        &mut self,
+        state: &State,
+        plan: &'a Plan,
+        step: &Step,
+        consumer: &'a ConsumerId,
+    ) -> bool {
+        let holders = self.0.entry(consumer);
+        holders
+            .or_insert_with(|| holders_of(state, plan, consumer))
+            .iter()
+            .any(|holder| **holder != step.credential)
+    }
+}
+
+fn holders_of<'a>(
+    state: &State,
+    plan: &'a Plan,
+    consumer: &ConsumerId,
+) -> BTreeSet<&'a CredentialId> {
     let open = |id: &StepId| {
         state
             .steps
@@ -279,9 +320,10 @@ fn is_busy(state: &State, plan: &Plan, step: &Step, consumer: &ConsumerId) -> bo
         })
     };
     plan.steps_on(consumer)
-        .filter(|other| other.credential != step.credential)
-        .filter(|other| matches!(other.action, Action::Adopt { .. }) && open(&other.id))
-        .any(|adopt| adopt.needs.iter().any(rolled))
+        .filter(|step| matches!(step.action, Action::Adopt { .. }) && open(&step.id))
+        .filter(|adopt| adopt.needs.iter().any(rolled))
+        .map(|adopt| &adopt.credential)
+        .collect()
 }
 
 /// What a gate waits for, if it is closed.

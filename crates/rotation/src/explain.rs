@@ -6,7 +6,7 @@ use relatch_case::state::StepStatus;
 use relatch_case::{ConsumerId, CredentialId, KeyId, State, StepId};
 use serde::Serialize;
 
-use crate::decide::{Command, Next, Waiting, next};
+use crate::decide::{Command, Holders, Next, Waiting, next};
 use crate::find::Target;
 use crate::order::Severity;
 use crate::summary::exposure_word;
@@ -394,7 +394,7 @@ fn unknown_words(step: &Step) -> &'static str {
 }
 
 fn now_words(state: &State, plan: &Plan, step: &Step, now: Timestamp) -> String {
-    match next(state, plan, step, now) {
+    match next(state, plan, step, now, &mut Holders::default()) {
         Next::Over => "it is over".to_string(),
         Next::Now(Command::Execute { .. }) => "nothing: relatch apply does it now".to_string(),
         Next::Now(Command::Reconcile { .. }) => {

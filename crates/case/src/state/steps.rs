@@ -37,13 +37,16 @@ impl State {
     }
 
     fn intended(&mut self, at: Timestamp, step: &StepId, attempt: u32, baseline: &Value) {
-        let state = self.touch(at, step, attempt);
-        state.attempt = attempt;
-        state.tries += 1;
-        state.status = StepStatus::Intended;
-        state.at = at;
-        state.baseline.clone_from(baseline);
-        state.intended_at = Some(at);
+        self.change(at, step, attempt, |state| {
+            state.attempt = attempt;
+            state.tries += 1;
+            state.status = StepStatus::Intended;
+            state.at = at;
+            if state.baseline != *baseline {
+                state.baseline.clone_from(baseline);
+            }
+            state.intended_at = Some(at);
+        });
         if attempt > 1 {
             self.read_again(at, step);
         }
@@ -70,12 +73,12 @@ impl State {
                 _ => None,
             })
             .collect();
-        for other in plan.steps_of(&step.credential) {
-            let reads = other
-                .action
-                .consumer()
-                .is_some_and(|id| readers.contains(id));
-            if let Some(state) = self.steps.get_mut(&other.id).filter(|_| reads)
+        let reads = |step: &&Step| {
+            let consumer = step.action.consumer();
+            consumer.is_some_and(|id| readers.contains(id))
+        };
+        for other in plan.steps_of(&step.credential).filter(reads) {
+            if let Some(state) = self.steps.get_mut(&other.id)
                 && matches!(state.status, StepStatus::Done { .. })
             {
                 state.status = StepStatus::Retried;
@@ -92,24 +95,28 @@ impl State {
         if let StepStatus::Failed { fault } = &status {
             self.wave_failed(step, fault);
         }
-        let state = self.touch(at, step, attempt);
-        let was_intended = state.status == StepStatus::Intended;
-        if let StepStatus::Failed { fault } = &status {
-            // Being asked to slow down is no failed try; failing before the intent, while
-            // looking at what is there, is one.
-            match (fault.kind == FaultKind::Throttled, was_intended) {
-                (true, true) => state.tries = state.tries.saturating_sub(1),
-                (false, false) => state.tries += 1,
-                _ => {}
+        self.change(at, step, attempt, |state| {
+            let was_intended = state.status == StepStatus::Intended;
+            if let StepStatus::Failed { fault } = &status {
+                // Being asked to slow down is no failed try; failing before the intent, while
+                // looking at what is there, is one.
+                match (fault.kind == FaultKind::Throttled, was_intended) {
+                    (true, true) => state.tries = state.tries.saturating_sub(1),
+                    (false, false) => state.tries += 1,
+                    _ => {}
+                }
             }
-        }
-        state.doubted |= matches!(status, StepStatus::Unknown { .. } | StepStatus::NotDone);
-        state.status = status;
-        state.at = at;
+            state.doubted |= matches!(status, StepStatus::Unknown { .. } | StepStatus::NotDone);
+            state.status = status;
+            state.at = at;
+        });
     }
 
     /// What a step's result says beyond the step.
     fn learn(&mut self, at: Timestamp, step: &StepId, result: &StepResult) {
+        if result.probe.is_none() && result.key.is_none() {
+            return;
+        }
         let Some(planned) = self.planned(step) else {
             return;
         };
@@ -166,12 +173,13 @@ impl State {
         for (credential, wave) in lifted {
             self.roll_again(at, &credential, wave);
         }
-        let state = self.touch(at, step, 0);
-        if status == StepStatus::Retried {
-            state.tries = 0;
-        }
-        state.status = status;
-        state.at = at;
+        self.change(at, step, 0, |state| {
+            if status == StepStatus::Retried {
+                state.tries = 0;
+            }
+            state.status = status;
+            state.at = at;
+        });
     }
 
     /// What was rolled back with a wave, and what failed in it, is done again.
@@ -242,13 +250,14 @@ impl State {
         if let Some((credential, wave)) = self.wave_of(step) {
             self.forget_looks(at, &credential, wave);
         }
-        let state = self.touch(at, step, 0);
-        let again = matches!(state.status, StepStatus::Undoing { .. });
-        state.tries = if again { state.tries + 1 } else { 1 };
-        state.status = StepStatus::Undoing {
-            because: because.to_string(),
-        };
-        state.at = at;
+        self.change(at, step, 0, |state| {
+            let again = matches!(state.status, StepStatus::Undoing { .. });
+            state.tries = if again { state.tries + 1 } else { 1 };
+            state.status = StepStatus::Undoing {
+                because: because.to_string(),
+            };
+            state.at = at;
+        });
     }
 
     /// Whoever was seen on the new value of a wave that is rolled back no longer is.
@@ -267,31 +276,44 @@ impl State {
     }
 
     fn undo_ended(&mut self, at: Timestamp, step: &StepId, outcome: &Outcome) {
-        let state = self.touch(at, step, 0);
-        let StepStatus::Undoing { because } = &state.status else {
-            return;
-        };
-        let because = because.clone();
-        state.at = at;
-        state.status = match outcome {
-            Outcome::Done { .. } => StepStatus::Undone { because },
-            Outcome::Failed { fault } if !fault.is_passing() && fault.kind != FaultKind::Local => {
-                StepStatus::Stuck {
-                    because: format!("it could not be rolled back: {}", fault.detail),
+        self.change(at, step, 0, |state| {
+            let StepStatus::Undoing { because } = &state.status else {
+                return;
+            };
+            let because = because.clone();
+            state.at = at;
+            state.status = match outcome {
+                Outcome::Done { .. } => StepStatus::Undone { because },
+                Outcome::Failed { fault }
+                    if !fault.is_passing() && fault.kind != FaultKind::Local =>
+                {
+                    StepStatus::Stuck {
+                        because: format!("it could not be rolled back: {}", fault.detail),
+                    }
                 }
-            }
-            Outcome::Stuck { because } => StepStatus::Stuck {
-                because: because.clone(),
-            },
-            // It can be done twice, so it is simply tried again.
-            Outcome::Failed { .. } | Outcome::Unknown { .. } | Outcome::NotDone { .. } => {
-                StepStatus::Undoing { because }
-            }
-        };
+                Outcome::Stuck { because } => StepStatus::Stuck {
+                    because: because.clone(),
+                },
+                // It can be done twice, so it is simply tried again.
+                Outcome::Failed { .. } | Outcome::Unknown { .. } | Outcome::NotDone { .. } => {
+                    StepStatus::Undoing { because }
+                }
+            };
+        });
     }
 
-    fn touch(&mut self, at: Timestamp, step: &StepId, attempt: u32) -> &mut StepState {
-        self.steps.entry(step.clone()).or_insert(StepState {
+    /// Changes what is known of a step, from nothing if it is the first time.
+    fn change(
+        &mut self,
+        at: Timestamp,
+        step: &StepId,
+        attempt: u32,
+        change: impl FnOnce(&mut StepState),
+    ) {
+        if let Some(known) = self.steps.get_mut(step) {
+            return change(known);
+        }
+        let mut new = StepState {
             attempt,
             tries: 0,
             doubted: false,
@@ -299,7 +321,12 @@ impl State {
             at,
             baseline: Value::Null,
             intended_at: None,
-        })
+        };
+        change(&mut new);
+        // Under the plan's own name of it: one text for both.
+        let planned = self.planned(step);
+        let name = planned.map_or(step, |planned| &planned.id).clone();
+        self.steps.insert(name, new);
     }
 
     /// Whether a person may skip a step or send it back to work. What is done stays done, or
