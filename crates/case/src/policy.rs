@@ -15,7 +15,8 @@ pub struct Policy {
     pub observe_s: u32,
     /// Quiet time between disable and delete (requirement R4: 24 hours).
     pub soak_s: u32,
-    /// When a switched-off key is probed, counted from the disable (requirement R3).
+    /// When a switched-off key is probed, in seconds from the first time it was refused
+    /// (requirement R3).
     pub dead_probes_s: Vec<u32>,
     /// How long a cut-off key stays enabled as a tripwire before it is disabled; 0 disables
     /// at once. Never used in hot mode.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use relatch_case::fact::{Outcome, StepResult};
-use relatch_case::model::{Consumer, Container, Part, Slot};
+use relatch_case::model::{Consumer, Container, Part, Sheet, Slot};
 use relatch_case::plan::Action;
 use relatch_case::{ConsumerId, Fault, FaultKind, KeyId};
 use relatch_issuers::MintRequest;
@@ -24,6 +24,9 @@ const READ_BACKS: u32 = 8;
 
 /// How long a store may answer from a copy that is a moment old.
 pub(crate) const STALE: Duration = Duration::from_secs(5);
+
+/// Longest that a new key takes to show in its issuer's own list, in seconds.
+const LIST_LAG_S: u32 = 10;
 
 /// How often a write gives way to somebody who changes the same container.
 const RACES: u32 = 6;
@@ -188,19 +191,35 @@ pub(crate) async fn remove(job: &Job, key: &KeyId) -> Result<(), Fault> {
     issuer.delete(principal, key).await
 }
 
-/// Nobody proves such a key dead later: what the issuer says it did is looked up at once.
+/// Nobody proves such a key dead later: what the issuer says it did is looked up at once. A list
+/// that does not have the key may be from before it was made, and is asked for once more.
 async fn see_disabled(job: &Job, key: &KeyId) -> Result<(), Fault> {
     let issuer = job.issuer()?;
     if !issuer.sheet().lists {
         let words = format!("{key} was disabled, and nothing shows whether it is");
         return Err(Fault::new(FaultKind::Ambiguous, words));
     }
-    let listed = issuer.list(&job.rotation.principal).await?;
-    if listed.iter().any(|known| &known.id == key && known.active) {
+    let seen = async || -> Result<Option<bool>, Fault> {
+        let listed = issuer.list(&job.rotation.principal).await?;
+        let known = listed.into_iter().find(|known| &known.id == key);
+        Ok(known.map(|known| known.active))
+    };
+    let mut active = seen().await?;
+    if active.is_none() {
+        tokio::time::sleep(list_lag(issuer.sheet())).await;
+        active = seen().await?;
+    }
+    if active == Some(true) {
         let words = format!("{key} was disabled and is still listed as active");
         return Err(Fault::new(FaultKind::Ambiguous, words));
     }
     Ok(())
+}
+
+/// Longest that a change takes to show in the issuer's own list; accepting or refusing a key
+/// everywhere can take longer.
+pub(crate) fn list_lag(sheet: &Sheet) -> Duration {
+    Duration::from_secs(u64::from(sheet.propagation_s.min(LIST_LAG_S)))
 }
 
 async fn write(

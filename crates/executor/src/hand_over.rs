@@ -1,10 +1,13 @@
 //! A person hands over a key made at an issuer's console (requirement G4).
 
+use std::sync::Arc;
+
 use relatch_case::fact::{Fact, Outcome};
 use relatch_case::model::Liveness;
 use relatch_case::plan::Action;
 use relatch_case::{Fault, FaultKind, JournalError, KeyId, Lease, State, StepId};
 use relatch_issuers::KeyMaterial;
+use relatch_rotation::decide::awaits_person;
 use relatch_secret::Secret;
 
 use crate::Engine;
@@ -17,6 +20,11 @@ pub enum HandOverError {
     /// No such task.
     #[error("{0} is no open task of the plan in force")]
     NoTask(StepId),
+    /// Something else comes first.
+    #[error(
+        "{0} takes no key now: its plan is not approved, the attacker is not contained, it is paused, or steps before it are open (relatch status says which); keep the key and hand it over again then"
+    )]
+    NotYet(StepId),
     /// The key is the one that is being replaced.
     #[error("this is the old key: make a new one at the console and paste that")]
     OldKey,
@@ -50,6 +58,7 @@ impl Engine {
     pub async fn hand_over(&self, step: &StepId, value: Secret) -> Result<(), HandOverError> {
         let _one = self.handing.lock().await;
         let ctx = self.context();
+        ctx.ledger.catch_up()?;
         let no_task = || HandOverError::NoTask(step.clone());
         let plan = ctx
             .ledger
@@ -62,6 +71,10 @@ impl Engine {
         if !open {
             return Err(no_task());
         }
+        let now = ctx.clock.now();
+        if !ctx.ledger.with(|state| awaits_person(state, step, now)) {
+            return Err(HandOverError::NotYet(step.clone()));
+        }
         let id = check(&job, &value).await?;
         let taken = if let Some(lease) = self.lease() {
             take(&job, &lease, &id, &value)
@@ -72,19 +85,29 @@ impl Engine {
             taken
         };
         if !taken? {
-            return Err(no_task());
+            let over = ctx.ledger.with(|state| state.is_over(step));
+            return Err(if over {
+                no_task()
+            } else {
+                HandOverError::NotYet(step.clone())
+            });
         }
         self.wake();
         Ok(())
     }
 }
 
-/// Seals a key and records it; says whether the task was still open.
+/// Seals a key and records it; says whether the task still waited for it, and for nothing else.
 fn take(job: &Job, lease: &Lease, id: &KeyId, value: &Secret) -> Result<bool, HandOverError> {
     let (ledger, step) = (&job.ctx.ledger, &job.step.id);
+    let now = job.ctx.clock.now();
+    let waits = |state: &State| {
+        let plan = state.plan.as_ref().map(|plan| &plan.plan);
+        plan.is_some_and(|plan| Arc::ptr_eq(plan, &job.plan)) && awaits_person(state, step, now)
+    };
     // Sealing writes over what another process may have sealed: look first.
     ledger.catch_up()?;
-    if ledger.with(|state| state.is_over(step)) {
+    if !ledger.with(waits) {
         return Ok(false);
     }
     let last = |state: &State| state.steps.get(step).map_or(0, |known| known.attempt);
@@ -110,8 +133,8 @@ fn take(job: &Job, lease: &Lease, id: &KeyId, value: &Secret) -> Result<bool, Ha
             outcome: Outcome::Done { result },
         },
     ];
-    let open = |state: &State| !state.is_over(step) && last(state) + 1 == attempt;
-    Ok(ledger.record_if(lease, job.ctx.clock.now(), facts, open)?)
+    let open = |state: &State| waits(state) && last(state) + 1 == attempt;
+    Ok(ledger.record_if(lease, now, facts, open)?)
 }
 
 /// Checks a pasted key and finds its id at the issuer.

@@ -24,10 +24,6 @@ const CLOCK_SKEW_S: i64 = 300;
 /// request acts within `REQUEST_S` or not at all, and clocks differ a little.
 const MADE_WITHIN_S: i64 = REQUEST_S as i64 + 60;
 
-/// Longest that a new key takes to show in its issuer's own list, in seconds; accepting or
-/// refusing it everywhere can take longer.
-const LIST_LAG_S: u32 = 10;
-
 /// What became of the last try. `Unknown` when the world could not be asked.
 pub(crate) async fn reconcile(job: &Job, attempt: u32) -> Outcome {
     let (baseline, intended_at) = job.ctx.ledger.with(|state| {
@@ -58,15 +54,17 @@ async fn mint(
     intended_at: jiff::Timestamp,
 ) -> Result<Outcome, Fault> {
     let issuer = job.issuer()?;
-    let lag = issuer.sheet().propagation_s.min(LIST_LAG_S);
+    let lag = effect::list_lag(issuer.sheet());
     if let Some(outcome) = held(job, attempt, intended_at, lag).await? {
         return Ok(outcome);
     }
     if !issuer.sheet().lists {
         return Ok(Outcome::Stuck {
-            because: "the answer to the mint was lost and this issuer lists no keys: look for \
-                      an unused new key there, remove it, then retry the step"
-                .to_string(),
+            because: format!(
+                "the answer to the mint was lost and this issuer lists no keys: look for an \
+                 unused new key there, remove it{}, then retry the step",
+                all_but(&sealed_beside(job)?)
+            ),
         });
     }
     let baseline: MintBaseline = effect::from_value(baseline)?;
@@ -100,6 +98,36 @@ async fn mint(
     }
 }
 
+/// New keys of the same principal that are in custody for other rotations: a person who looks
+/// for the lost one must not take one of them for it.
+fn sealed_beside(job: &Job) -> Result<Vec<KeyId>, Fault> {
+    let mut keys = Vec::new();
+    for step in &job.plan.steps {
+        let beside = matches!(step.action, Action::Mint { .. })
+            && step.credential != job.step.credential
+            && job.plan.rotation(&step.credential).is_some_and(|other| {
+                (&other.issuer, &other.principal) == (&job.rotation.issuer, &job.rotation.principal)
+            });
+        let known = job
+            .ctx
+            .ledger
+            .with(|state| state.steps.get(&step.id).map(|s| s.attempt));
+        if let (true, Some(attempt)) = (beside, known) {
+            let sealed = job.ctx.vault.new_key(&step.credential, attempt)?;
+            keys.extend(sealed.map(|(id, _)| id));
+        }
+    }
+    Ok(keys)
+}
+
+fn all_but(keys: &[KeyId]) -> String {
+    if keys.is_empty() {
+        return String::new();
+    }
+    let ids: Vec<&str> = keys.iter().map(KeyId::as_str).collect();
+    format!(" (leave {}: it is in use or about to be)", ids.join(", "))
+}
+
 /// Whether every place of this rotation still holds what it held when the plan was made.
 async fn untouched(job: &Job) -> Result<bool, Fault> {
     for step in job.plan.steps_of(&job.step.credential) {
@@ -127,7 +155,7 @@ async fn held(
     job: &Job,
     attempt: u32,
     since: jiff::Timestamp,
-    lag: u32,
+    lag: Duration,
 ) -> Result<Option<Outcome>, Fault> {
     let credential = &job.step.credential;
     let Some((id, secret)) = job.ctx.vault.new_key(credential, attempt)? else {
@@ -161,13 +189,12 @@ async fn held(
 
 /// Waits until what was done at `since` shows in the issuer's list everywhere: an absent key
 /// proves nothing before, nor while a stalled process may still have a request under way.
-async fn settle(job: &Job, since: jiff::Timestamp, propagation_s: u32) {
+async fn settle(job: &Job, since: jiff::Timestamp, lag: Duration) {
     if let Some(until) = job.tenure.as_ref().and_then(|tenure| tenure.haunted_until) {
         tokio::time::sleep_until(until).await;
     }
-    let visible = since
-        .checked_add(SignedDuration::from_secs(i64::from(propagation_s)))
-        .unwrap_or(jiff::Timestamp::MAX);
+    let lag = SignedDuration::try_from(lag).unwrap_or_default();
+    let visible = since.checked_add(lag).unwrap_or(jiff::Timestamp::MAX);
     let wait = visible.duration_since(job.ctx.clock.now());
     if wait.is_positive() {
         tokio::time::sleep(Duration::try_from(wait).unwrap_or_default()).await;
@@ -202,8 +229,7 @@ fn orphans(
         .into_iter()
         .filter(|key| age(key).is_none_or(|age| (-CLOCK_SKEW_S..=MADE_WITHIN_S).contains(&age)))
         .collect();
-    // Issuers cut the time to the second; what looks older may be, whatever the clocks say.
-    let ours = |key: &IssuedKey| age(key).is_some_and(|age| age >= -1);
+    let ours = |key: &IssuedKey| key.created.is_some_and(|at| is_made_after(at, intended_at));
     match fresh.as_slice() {
         [] => Ok(Vec::new()),
         [one] if sheet.last_used && one.last_used.is_none() && ours(one) => {
@@ -221,6 +247,14 @@ fn orphans(
             job.rotation.principal
         )),
     }
+}
+
+/// Whether a key can have been made by a request that was sent then. Many issuers cut the time to
+/// the second; what looks older by that may be ours, and what is older by more is not.
+fn is_made_after(made: jiff::Timestamp, intended_at: jiff::Timestamp) -> bool {
+    let cut = made.subsec_nanosecond() == 0;
+    let slack = SignedDuration::from_millis(if cut { 1000 } else { 0 });
+    made.duration_since(intended_at) + slack >= SignedDuration::ZERO
 }
 
 fn words(orphans: &[KeyId]) -> String {
@@ -270,4 +304,21 @@ async fn stands_in(
 ) -> Result<Stands, Fault> {
     let document = job.ctx.world.store(container)?.read(container).await?;
     Ok(effect::compare(job, &document, from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_is_cut_to_the_second_may_look_older_than_it_is() {
+        let at = |text: &str| text.parse::<jiff::Timestamp>().expect("a time");
+        let intended = at("2026-11-21T03:00:10.700Z");
+        for ours in ["2026-11-21T03:00:10Z", "2026-11-21T03:00:10.701Z"] {
+            assert!(is_made_after(at(ours), intended), "{ours}");
+        }
+        for others in ["2026-11-21T03:00:09Z", "2026-11-21T03:00:10.699Z"] {
+            assert!(!is_made_after(at(others), intended), "{others}");
+        }
+    }
 }

@@ -120,6 +120,18 @@ pub fn is_due(state: &State, command: &Command, now: Timestamp) -> bool {
     matches!(next, Next::Now(due) if &due == command)
 }
 
+/// Whether a person's part in a step is all that it waits for: its plan is approved, what
+/// comes before it is over, and nobody paused it.
+pub fn awaits_person(state: &State, step: &StepId, now: Timestamp) -> bool {
+    let Some(in_force) = &state.plan else {
+        return false;
+    };
+    in_force.plan.step(step).is_some_and(|step| {
+        let next = next(state, &in_force.plan, step, now, &mut Holders::default());
+        matches!(next, Next::Later(Waiting::Person))
+    })
+}
+
 /// What comes next for one step.
 pub(crate) enum Next {
     Now(Command),
@@ -145,7 +157,9 @@ pub(crate) fn next<'a>(
             .unwrap_or_else(|| onward(state, plan, step, now, holders))
     };
     match (next, paused(state, step)) {
-        (Next::Now(_), Some(because)) => Next::Later(Waiting::Paused { because }),
+        (Next::Now(_) | Next::Later(Waiting::Person), Some(because)) => {
+            Next::Later(Waiting::Paused { because })
+        }
         (next, _) => next,
     }
 }
@@ -167,7 +181,7 @@ fn onward<'a>(
     match known.map(|known| &known.status) {
         Some(StepStatus::Intended) => reconcile(step, known),
         Some(StepStatus::Unknown { .. }) => {
-            let until = known.map_or(now, |known| ask_again(plan, known));
+            let until = known.map_or(now, |known| ask_again(plan, known, now));
             if now < until {
                 Next::Later(Waiting::Time { until })
             } else {
@@ -191,12 +205,16 @@ fn onward<'a>(
 
 /// When to ask again what became of a step: after as long again as it has been unknown, so
 /// that an outage does not fill the journal.
-fn ask_again(plan: &Plan, known: &StepState) -> Timestamp {
+fn ask_again(plan: &Plan, known: &StepState, now: Timestamp) -> Timestamp {
     let least = i64::from(plan.policy.backoff_s);
     let unknown_for = known
         .intended_at
         .map_or(0, |since| known.at.duration_since(since).as_secs());
-    later(known.at, unknown_for.clamp(least, least << MOST_DOUBLINGS))
+    pause(
+        known.at,
+        unknown_for.clamp(least, least << MOST_DOUBLINGS),
+        now,
+    )
 }
 
 fn reconcile(step: &Step, known: Option<&StepState>) -> Next {
@@ -223,7 +241,7 @@ fn retry<'a>(
             because: fault.detail.clone(),
         });
     }
-    let until = again_at(plan, known);
+    let until = again_at(plan, known, now);
     if now < until {
         return Next::Later(Waiting::Time { until });
     }
@@ -231,9 +249,19 @@ fn retry<'a>(
 }
 
 /// When to try again after a failed try: the pause doubles from one to the next.
-pub(crate) fn again_at(plan: &Plan, known: &StepState) -> Timestamp {
+pub(crate) fn again_at(plan: &Plan, known: &StepState, now: Timestamp) -> Timestamp {
     let doublings = known.tries.saturating_sub(1).min(MOST_DOUBLINGS);
-    later(known.at, i64::from(plan.policy.backoff_s) << doublings)
+    pause(known.at, i64::from(plan.policy.backoff_s) << doublings, now)
+}
+
+/// The end of a pause that only keeps us from hurrying. What happened later than now was
+/// recorded by a clock that has been set back since: nobody waits for that hour to come again.
+fn pause(from: Timestamp, seconds: i64, now: Timestamp) -> Timestamp {
+    if now < from {
+        now
+    } else {
+        later(from, seconds)
+    }
 }
 
 /// A step that was not done: may it be, now?

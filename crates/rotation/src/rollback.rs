@@ -13,8 +13,10 @@ use crate::decide::{Command, Next, Waiting, again_at};
 pub(crate) fn next(state: &State, plan: &Plan, step: &Step, now: Timestamp) -> Option<Next> {
     let known = state.steps.get(&step.id);
     if let Some(StepStatus::Undoing { because }) = known.map(|known| &known.status) {
-        let until = known.map_or(now, |known| again_at(plan, known));
-        return Some(if now < until && known.is_some_and(|k| k.tries > 1) {
+        let until = known.map_or(now, |known| again_at(plan, known, now));
+        return Some(if reads_what_is_undone(state, plan, step) {
+            Next::NotYet
+        } else if now < until && known.is_some_and(|k| k.tries > 1) {
             Next::Later(Waiting::Time { until })
         } else {
             undo(step, because)
@@ -47,16 +49,32 @@ pub(crate) fn of_done(state: &State, plan: &Plan, step: &Step) -> Option<Command
     {
         return None;
     }
-    let places_first = matches!(step.action, Action::Roll { .. })
-        && plan
-            .steps_of(&step.credential)
-            .filter(|other| other.wave == step.wave)
-            .filter(|other| matches!(other.action, Action::Write { .. }))
-            .any(|write| is_done_or_under_way(state, write));
-    (!places_first).then(|| Command::Undo {
+    (!places_come_first(state, plan, step)).then(|| Command::Undo {
         step: step.id.clone(),
         because: failed.because.clone(),
     })
+}
+
+/// Whether the places that a consumer reads again are still to be put back.
+fn places_come_first(state: &State, plan: &Plan, step: &Step) -> bool {
+    let of_its_wave = |write: &Step| write.wave == step.wave && is_done_or_open(state, write);
+    reads_what_is_undone(state, plan, step)
+        || matches!(step.action, Action::Roll { .. }) && writes_of(plan, step).any(of_its_wave)
+}
+
+/// Whether a place is being put back that a consumer reads again; it may belong to another wave,
+/// which failed before or was cut otherwise by an earlier plan.
+fn reads_what_is_undone(state: &State, plan: &Plan, step: &Step) -> bool {
+    let undoing = |write: &Step| {
+        let known = state.steps.get(&write.id);
+        known.is_some_and(|known| matches!(known.status, StepStatus::Undoing { .. }))
+    };
+    matches!(step.action, Action::Roll { .. }) && writes_of(plan, step).any(undoing)
+}
+
+fn writes_of<'a>(plan: &'a Plan, step: &Step) -> impl Iterator<Item = &'a Step> {
+    plan.steps_of(&step.credential)
+        .filter(|other| matches!(other.action, Action::Write { .. }))
 }
 
 fn undo(step: &Step, because: &str) -> Next {
@@ -66,14 +84,11 @@ fn undo(step: &Step, because: &str) -> Next {
     })
 }
 
-fn is_done_or_under_way(state: &State, step: &Step) -> bool {
+fn is_done_or_open(state: &State, step: &Step) -> bool {
     state.steps.get(&step.id).is_some_and(|known| {
         matches!(
             known.status,
-            StepStatus::Done { .. }
-                | StepStatus::Intended
-                | StepStatus::Unknown { .. }
-                | StepStatus::Undoing { .. }
+            StepStatus::Done { .. } | StepStatus::Intended | StepStatus::Unknown { .. }
         )
     })
 }

@@ -115,7 +115,7 @@ impl<'a> Steps<'a> {
         all.push(self.push(r, "observe", Action::Observe { quiet }, ends, vec![]));
         // By name, so that leaving a watch out leaves no consumer out (law 4).
         let (off, proof) = self.switch_off(c, r, all);
-        let mut last = self.prove_again(r, &off).unwrap_or_else(|| proof.clone());
+        let mut last = self.prove_again(r, &proof).unwrap_or_else(|| proof.clone());
         if has_delete(c) {
             last = self.delete(r, &off, vec![proof], self.policy.soak_s).1;
         }
@@ -154,7 +154,7 @@ impl<'a> Steps<'a> {
             .then(|| self.delete(r, &off, vec![proof.clone()], 0));
         let ready = early.as_ref().map_or(&proof, |(delete, _)| delete).clone();
         let mut over = self.replace(c, r, vec![ready]).all;
-        let mut last = self.prove_again(r, &off).unwrap_or(proof);
+        let mut last = self.prove_again(r, &proof).unwrap_or_else(|| proof.clone());
         if early.is_none() && has_delete(c) {
             last = self.delete(r, &off, over.clone(), self.policy.soak_s).1;
         }
@@ -171,9 +171,9 @@ impl<'a> Steps<'a> {
         }
         let (off, proof) = self.switch_off(c, r, before);
         if has_delete(c) {
-            self.delete(r, &off, vec![proof], 0);
+            self.delete(r, &off, vec![proof.clone()], 0);
         }
-        self.prove_again(r, &off);
+        self.prove_again(r, &proof);
     }
 
     /// Whether every key of the principal is being retired without replacement. A principal
@@ -383,17 +383,19 @@ impl<'a> Steps<'a> {
         (off, proof)
     }
 
-    /// The later proofs of the schedule; returns the last.
-    fn prove_again(&mut self, r: &Rotation, off: &StepId) -> Option<StepId> {
+    /// The later proofs of the schedule; returns the last. They are counted from the first, not
+    /// from when the issuer said it was done: only who has seen the key refused once knows that
+    /// the change is on its way to wherever it is still accepted.
+    fn prove_again(&mut self, r: &Rotation, first: &StepId) -> Option<StepId> {
         let later: BTreeSet<u32> = self.policy.dead_probes_s.iter().copied().collect();
         let mut last = None;
         for seconds in later.into_iter().filter(|&seconds| seconds > 0) {
             let gate = Gate::After {
-                step: off.clone(),
+                step: first.clone(),
                 seconds,
             };
             let what = format!("{seconds}s");
-            let needs = vec![off.clone()];
+            let needs = vec![first.clone()];
             last = Some(self.push_on(r, "prove", &what, Action::Prove, needs, vec![gate]));
         }
         last

@@ -216,6 +216,8 @@ impl Operator {
         let by = if luck.percent(50) { -by } else { by };
         let mut inner = self.model.lock();
         inner.offset_ms += by;
+        let ahead = Ms::try_from(inner.offset_ms).unwrap_or(0);
+        inner.ahead_ms = inner.ahead_ms.max(ahead);
         inner.clock_was_set = true;
         inner.tell("fault", || format!("the clock is set by {} s", by / 1000));
     }

@@ -118,6 +118,14 @@ fn tell(figures: &Figures, args: &Args, out: &mut impl Write) -> io::Result<()> 
         writeln!(out, "{}: {}", violation.law.name(), violation.what)?;
         writeln!(out, "  relatch-soak --replay {seed}")?;
     }
+    if figures.violations.len() > 20 {
+        let seeds = figures.violations.iter().map(|(seed, _)| seed.to_string());
+        writeln!(
+            out,
+            "all that broke one: {}",
+            seeds.collect::<Vec<_>>().join(" ")
+        )?;
+    }
     writeln!(out, "seeds {} to {last}", args.seed_from)
 }
 

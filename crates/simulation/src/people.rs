@@ -311,7 +311,12 @@ impl Inner {
                 .get(id)
                 .is_some_and(|known| known.value == key.value)
         });
-        recorded || self.stands_somewhere(&key.value)
+        // What the tool holds for another rotation it names where it asks a person.
+        let sealed = || {
+            let mut sealed = self.custody.values();
+            sealed.any(|sealed| sealed.ends_with(key.value.as_bytes()))
+        };
+        recorded || self.stands_somewhere(&key.value) || sealed()
     }
 
     /// Where the principal is full, whatever is in nobody's use goes.

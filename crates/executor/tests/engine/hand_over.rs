@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use relatch_case::fact::Fact;
 use relatch_case::model::{Liveness, Minting, Sheet};
 use relatch_case::{JournalError, StepId};
 use relatch_executor::{Ended, HandOverError};
@@ -94,6 +95,25 @@ async fn only_a_persons_open_task_takes_a_key() {
             "{refused:?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_key_is_taken_while_something_else_comes_first() {
+    let setting = waiting().await;
+    let engine = setting.engine(&Kill::never());
+    let paused = Fact::Paused {
+        credential: None,
+        because: "the attacker is back".to_string(),
+    };
+    setting.record(paused);
+    let key = made(&setting, "p/0");
+    let refused = engine.hand_over(&mint(), key.clone()).await;
+    assert!(
+        matches!(refused, Err(HandOverError::NotYet(_))),
+        "{refused:?}"
+    );
+    setting.record(Fact::Resumed { credential: None });
+    engine.hand_over(&mint(), key).await.expect("taken");
 }
 
 #[tokio::test(start_paused = true)]

@@ -196,10 +196,11 @@ fn proofs_and_the_delete_come_at_their_time() {
     do_step(&mut state, at(100), &step("a", "disable"));
     let decision = decide(&state, at(100));
     assert_eq!(decision.commands, execute("prove/0s", 1));
-    assert_eq!(decision.wake_at, Some(at(160)));
-    do_step(&mut state, at(100), &step("a", "prove/0s"));
-    assert!(decide(&state, at(159)).commands.is_empty());
-    assert_eq!(decide(&state, at(160)).commands, execute("prove/60s", 1));
+    // It was accepted for 20 s more: the later proofs are counted from when that ended.
+    do_step(&mut state, at(120), &step("a", "prove/0s"));
+    assert_eq!(decide(&state, at(120)).wake_at, Some(at(180)));
+    assert!(decide(&state, at(179)).commands.is_empty());
+    assert_eq!(decide(&state, at(180)).commands, execute("prove/60s", 1));
     let day = 24 * 60 * 60;
     let due = |seconds| {
         let commands = decide(&state, at(seconds)).commands;
@@ -221,6 +222,13 @@ fn time_is_never_counted_from_a_step_that_did_not_happen() {
     plan.steps[0].gates.push(gate);
     put_in_force(&mut state, plan);
     assert!(decide(&state, at(1_000_000)).commands.is_empty());
+}
+
+#[test]
+fn nobody_waits_for_an_hour_that_a_wrong_clock_wrote_down() {
+    let mut state = after(&one(), &["keep"]);
+    fail(&mut state, 7200, "mint", FaultKind::Unreachable);
+    assert_eq!(decide(&state, at(10)).commands, execute("mint", 2));
 }
 
 #[test]

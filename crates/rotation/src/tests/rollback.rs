@@ -102,6 +102,28 @@ fn the_places_of_the_wave_go_back_first_and_then_its_consumers() {
 }
 
 #[test]
+fn a_consumer_reads_again_only_when_no_place_is_on_its_way_back() {
+    let mut state = second_fails();
+    undo(&mut state, SHARED);
+    let reads_again = |state: &State| {
+        let commands = decide(state, start()).commands;
+        commands
+            .iter()
+            .any(|c| matches!(c, Command::Undo { step: s, .. } if *s == step("a", "roll/web")))
+    };
+    assert!(reads_again(&state));
+    // Left from the time of an earlier plan, whose waves were cut otherwise.
+    let first = Fact::UndoIntended {
+        step: step("a", FIRST),
+        because: "ill".to_string(),
+    };
+    record(&mut state, start(), first);
+    assert!(!reads_again(&state));
+    undo(&mut state, FIRST);
+    assert!(reads_again(&state));
+}
+
+#[test]
 fn the_wave_before_stays() {
     let mut state = second_fails();
     undo(&mut state, SHARED);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use relatch_case::fact::{Outcome, StepResult};
-use relatch_case::model::{Liveness, Minting, Part};
+use relatch_case::model::{Container, Liveness, Minting, Part};
 use relatch_case::plan::{Action, Plan, Step};
 use relatch_case::state::PlanInForce;
 use relatch_case::{ConsumerId, Fact, Lease, Record, StepId};
@@ -327,10 +327,13 @@ impl Inner {
 }
 
 impl Inner {
-    /// Who was rolled back does not run with a value that no place holds any more.
+    /// Who was rolled back does not run with a value that no place holds any more. A place that
+    /// somebody took away meanwhile gives no other value to run with.
     fn rolled_back(&mut self, step: &Step, consumer: &ConsumerId) {
+        let stands = |at: &Container| self.places.get(at).is_some_and(|at| at.slots().is_some());
         let on_new = self.readers.get(consumer).and_then(|reader| {
-            reader.values().find(|value| {
+            let running = reader.running.iter().filter(|(at, _)| stands(at));
+            running.flat_map(|(_, slots)| slots.values()).find(|value| {
                 self.key_of(value)
                     .is_some_and(|(_, key)| key.is_new_of(&step.credential))
                     && !self.stands_somewhere(value)

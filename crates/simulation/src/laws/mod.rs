@@ -150,6 +150,14 @@ impl Laws {
 }
 
 impl Inner {
+    /// What was begun and is not over, as it stands.
+    pub(crate) fn open_steps(&self) -> Vec<String> {
+        let steps = self.book.state.steps.iter();
+        let open = steps.filter(|(id, _)| !self.book.state.is_over(id));
+        open.map(|(id, known)| format!("{id}: {:?}", known.status))
+            .collect()
+    }
+
     /// Whether a key made here now could be taken for ours: the issuer gives keys no names,
     /// and a mint of ours was begun a short while ago or is open. A documented limit of the
     /// tool: colleagues keep out of that window.

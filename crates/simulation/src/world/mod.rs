@@ -81,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) now: Ms,
     /// How far the wall clock is ahead of the truth.
     pub(crate) offset_ms: i64,
+    /// How far it ever was ahead.
+    pub(crate) ahead_ms: Ms,
     /// Whether it was ever set.
     pub(crate) clock_was_set: bool,
     pub(crate) dice: Dice,
@@ -110,6 +112,7 @@ impl Inner {
         Self {
             now: 0,
             offset_ms: 0,
+            ahead_ms: 0,
             clock_was_set: false,
             dice,
             story,
