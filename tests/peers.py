@@ -1,5 +1,5 @@
-"""Installs what tests talk to: independent AWS emulators, each in a venv of its own, and the
-PostgreSQL server, from the system's packages."""
+"""Installs what tests talk to: independent AWS emulators and SQL engines, each in a venv of its own,
+and the PostgreSQL server, from the system's packages."""
 
 import os
 import pathlib
@@ -7,7 +7,12 @@ import shutil
 import subprocess
 import sys
 
-PEERS = {"ministack": "ministack==1.5.33", "moto": "moto[server]==5.2.5"}
+PEERS = {
+    "ministack": ["ministack==1.5.33"],
+    "moto": ["moto[server]==5.2.5"],
+    "sql": ["duckdb==2.0.0", "sqlglot==30.30.0"],
+}
+PROGRAMS = {"ministack": "ministack", "moto": "moto_server"}
 
 
 def has_postgresql() -> bool:
@@ -33,14 +38,15 @@ def main() -> int:
         sys.exit("ssh-keygen is not installed; as root: apt-get install openssh-client")
     folder = pathlib.Path(os.environ.get("RELATCH_PEERS", "/var/tmp/relatch-peers"))
     folder.mkdir(parents=True, exist_ok=True)
-    for name, package in PEERS.items():
+    for name, packages in PEERS.items():
         venv = folder / name
-        done = venv / f".installed-{package.replace('[', '-').replace(']', '')}"
-        if done.exists() or (venv / "bin" / ("moto_server" if name == "moto" else name)).exists():
+        what = "-".join(packages).replace("[", "-").replace("]", "")
+        done = venv / f".installed-{what}"
+        if done.exists() or name in PROGRAMS and (venv / "bin" / PROGRAMS[name]).exists():
             continue
-        print(f"installing the emulator {package} into {venv}", flush=True)
+        print(f"installing {', '.join(packages)} into {venv}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-        subprocess.run([str(venv / "bin" / "pip"), "install", "--quiet", package], check=True)
+        subprocess.run([str(venv / "bin" / "pip"), "install", "--quiet", *packages], check=True)
         done.touch()
     return 0
 
