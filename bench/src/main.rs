@@ -9,6 +9,7 @@ mod apply_memory;
 mod arguments;
 mod bare;
 mod engine;
+mod evidence;
 mod memory;
 mod output;
 mod peer;
@@ -25,7 +26,8 @@ use arguments::Arguments;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-const USAGE: &str = "relatch-bench apply-iam | plan | apply-memory | resume (see bench/README.md)";
+const USAGE: &str =
+    "relatch-bench apply-iam | plan | apply-memory | resume | evidence (see bench/README.md)";
 
 fn main() -> ExitCode {
     let mut given = std::env::args().skip(1);
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         "plan" => plan::run(&arguments),
         "apply-memory" => apply_memory::run(&arguments),
         "resume" => resume::run(&arguments),
+        "evidence" => evidence::run(&arguments),
         _ => Err(USAGE.into()),
     };
     match went {

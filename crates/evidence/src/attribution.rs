@@ -3,11 +3,12 @@
 //! The events stay where they are; each gets a mark and, when it is the attacker's, the link
 //! that led to it. Marks only ever grow, so the order of the log does not change the result.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::actors::{Credential, Index};
 use crate::links::{Link, Mark};
 use crate::log::{Fact, IdentityKind, Log, Row, Sym, What};
+use crate::tables::Map;
 
 /// Seconds between the call that makes a session and the session's own creation date.
 pub(crate) const SLACK: i64 = 5;
@@ -23,18 +24,18 @@ pub(crate) struct Taint<'a> {
     pub(crate) log: &'a Log,
     pub(crate) index: &'a Index,
     marks: Vec<Mark>,
-    why: HashMap<u32, (Link, Option<u32>)>,
+    why: Map<u32, (Link, Option<u32>)>,
     queue: VecDeque<u32>,
     /// Events that announce a key, by key.
-    announced: HashMap<Sym, Vec<u32>>,
+    announced: Map<Sym, Vec<u32>>,
     /// Events that ask for a role, by the role's ARN.
-    asked: HashMap<Sym, Vec<u32>>,
+    asked: Map<Sym, Vec<u32>>,
     /// Events that set a source identity, by it.
-    set_identity: HashMap<Sym, Vec<u32>>,
+    set_identity: Map<Sym, Vec<u32>>,
     /// Events that open a session, by the session's ARN.
-    opened: HashMap<Sym, Vec<u32>>,
+    opened: Map<Sym, Vec<u32>>,
     /// Role switches in the console, by the ARN they came from.
-    switched: HashMap<Sym, Vec<u32>>,
+    switched: Map<Sym, Vec<u32>>,
 }
 
 impl<'a> Taint<'a> {
@@ -43,17 +44,17 @@ impl<'a> Taint<'a> {
         let mut taint = Taint {
             log,
             index,
-            marks: vec![Mark::None; log.rows.len()],
-            why: HashMap::new(),
+            marks: vec![Mark::None; log.len()],
+            why: Map::default(),
             queue: VecDeque::new(),
-            announced: HashMap::new(),
-            asked: HashMap::new(),
-            set_identity: HashMap::new(),
-            opened: HashMap::new(),
-            switched: HashMap::new(),
+            announced: Map::default(),
+            asked: Map::default(),
+            set_identity: Map::default(),
+            opened: Map::default(),
+            switched: Map::default(),
         };
         for row in &index.telling {
-            for fact in log.rows[*row as usize].facts() {
+            for fact in log.facts(*row) {
                 let map = match fact.what {
                     What::Minted => &mut taint.announced,
                     What::RoleAsked => &mut taint.asked,
@@ -110,8 +111,8 @@ impl<'a> Taint<'a> {
     }
 
     /// An event.
-    pub(crate) fn row(&self, row: u32) -> &'a Row {
-        &self.log.rows[row as usize]
+    pub(crate) fn row(&self, row: u32) -> Row<'a> {
+        self.log.row(row)
     }
 
     /// Marks an event as the attacker's.
@@ -143,13 +144,17 @@ impl<'a> Taint<'a> {
     }
 
     fn follow(&mut self, from: u32) {
-        let row = self.row(from);
+        let row = &self.row(from);
         for fact in row.facts() {
             self.follow_fact(from, row, fact);
         }
-        if let Some(shared) = row.shared {
+        if let Some(shared) = row.shared() {
             self.taint_all(
-                self.index.by_shared.get(&shared),
+                self.index
+                    .by_shared
+                    .get(&shared)
+                    .cloned()
+                    .unwrap_or_default(),
                 Link::SharedEvent,
                 from,
                 |_| true,
@@ -166,21 +171,19 @@ impl<'a> Taint<'a> {
         }
     }
 
-    fn follow_fact(&mut self, from: u32, row: &Row, fact: &Fact) {
+    fn follow_fact(&mut self, from: u32, row: &Row<'_>, fact: &Fact) {
         let at = row.at();
         if row.error.some() {
             return;
         }
         match fact.what {
             What::Minted => self.session(from, row, fact),
-            What::KeyMade => self.taint_all(
-                self.index.by_key.get(&fact.name),
-                Link::CreatedKey,
-                from,
-                |_| true,
-            ),
+            What::KeyMade => {
+                let rows = self.index.by_key(fact.name);
+                self.taint_all(rows, Link::CreatedKey, from, |_| true);
+            }
             What::UserMade => self.taint_all(
-                self.index.by_user.get(&(row.account, fact.name)),
+                self.index.by_user(row.account, fact.name),
                 Link::CreatedUser,
                 from,
                 |row| row.at() >= at,
@@ -188,7 +191,7 @@ impl<'a> Taint<'a> {
             What::PasswordSet => self.password(from, row, fact.name),
             What::ServiceCredentialMade => {
                 self.taint_all(
-                    self.index.by_user.get(&(row.account, fact.other)),
+                    self.index.by_user(row.account, fact.other),
                     Link::ServiceCredential,
                     from,
                     |row| row.at() >= at && row.flags.bearer,
@@ -200,7 +203,7 @@ impl<'a> Taint<'a> {
             What::InstanceMade => {
                 let name = self.log.text(fact.name);
                 self.taint_all(
-                    self.index.by_session_name.get(name),
+                    self.index.by_session_name(name),
                     Link::CreatedInstance,
                     from,
                     |row| row.at() >= at,
@@ -215,37 +218,29 @@ impl<'a> Taint<'a> {
 
     fn taint_all(
         &mut self,
-        rows: Option<&'a Vec<u32>>,
+        rows: Vec<u32>,
         link: Link,
         from: u32,
-        keep: impl Fn(&Row) -> bool,
+        keep: impl Fn(&Row<'_>) -> bool,
     ) {
-        for row in rows.into_iter().flatten() {
-            if *row != from && keep(self.row(*row)) {
-                self.taint(*row, link, Some(from));
+        for row in rows {
+            if row != from && keep(&self.row(row)) {
+                self.taint(row, link, Some(from));
             }
         }
     }
 
     /// Session credentials were handed to the attacker: their use by key, and by whole ARN.
-    fn session(&mut self, from: u32, row: &Row, fact: &Fact) {
-        self.taint_all(
-            self.index.by_key.get(&fact.name),
-            Link::SessionKey,
-            from,
-            |_| true,
-        );
-        let Some(rows) = self
-            .index
-            .by_arn
-            .get(&fact.other)
-            .filter(|_| fact.other.some())
-        else {
+    fn session(&mut self, from: u32, row: &Row<'_>, fact: &Fact) {
+        self.taint_all(self.index.by_key(fact.name), Link::SessionKey, from, |_| {
+            true
+        });
+        if !fact.other.some() {
             return;
-        };
+        }
         let rivals = self.other_makers(fact.other, from);
-        for at in rows {
-            let other = self.row(*at);
+        for at in self.index.by_arn(fact.other) {
+            let other = &self.row(at);
             if self
                 .announced
                 .get(&other.key)
@@ -255,14 +250,14 @@ impl<'a> Taint<'a> {
             }
             if other.made != 0 {
                 if (other.made - row.at().div_euclid(1000)).abs() <= SLACK {
-                    self.taint(*at, Link::Session, Some(from));
+                    self.taint(at, Link::Session, Some(from));
                 }
             } else if !other.key.some() && (0..=SESSION_LIFE).contains(&(other.at() - row.at())) {
                 // Nothing but the name of the session ties this event to it.
                 if rivals {
-                    self.doubt(*at);
+                    self.doubt(at);
                 } else {
-                    self.taint(*at, Link::Session, Some(from));
+                    self.taint(at, Link::Session, Some(from));
                 }
             }
         }
@@ -278,10 +273,10 @@ impl<'a> Taint<'a> {
     }
 
     /// A password the attacker set: logins with it until someone else changes it.
-    fn password(&mut self, from: u32, row: &Row, user: Sym) {
+    fn password(&mut self, from: u32, row: &Row<'_>, user: Sym) {
         let at = row.at();
         let changes = self.index.telling.iter().filter(|other| {
-            let event = self.row(**other);
+            let event = &self.row(**other);
             event.at() > at
                 && event.account == row.account
                 && !event.error.some()
@@ -293,12 +288,12 @@ impl<'a> Taint<'a> {
                     .any(|fact| fact.what == What::PasswordSet && fact.name == user)
         });
         let until = changes
-            .map(|other| self.row(*other).at())
+            .map(|other| self.log.at(*other))
             .min()
             .unwrap_or(i64::MAX);
-        let signin = self.log.texts.find("signin.amazonaws.com");
+        let signin = self.log.find("signin.amazonaws.com");
         self.taint_all(
-            self.index.by_user.get(&(row.account, user)),
+            self.index.by_user(row.account, user),
             Link::Password,
             from,
             |row| {
@@ -311,7 +306,7 @@ impl<'a> Taint<'a> {
     }
 
     /// A role the attacker made, or opened to the outside: who takes it.
-    fn role(&mut self, from: u32, row: &Row, fact: &Fact, outside: bool) {
+    fn role(&mut self, from: u32, row: &Row<'_>, fact: &Fact, outside: bool) {
         let (name, account) = (self.log.text(fact.name), self.log.text(row.account));
         let is_role = |arn: &str| {
             arn.contains(":role/")
@@ -332,7 +327,7 @@ impl<'a> Taint<'a> {
         };
         for role in roles {
             for asked in self.asked.get(&role).cloned().unwrap_or_default() {
-                let caller = self.row(asked);
+                let caller = &self.row(asked);
                 let foreign = caller.account.some() && caller.account != row.account;
                 if caller.at() >= row.at()
                     && !caller.error.some()
@@ -348,21 +343,19 @@ impl<'a> Taint<'a> {
         }
         let mut issuers: Vec<Sym> = self
             .index
-            .by_issuer
-            .keys()
-            .copied()
+            .issuers()
             .filter(|arn| is_role(self.log.text(*arn)))
             .collect();
         issuers.sort_unstable();
         for issuer in issuers {
-            self.taint_all(self.index.by_issuer.get(&issuer), link, from, |other| {
+            self.taint_all(self.index.by_issuer(issuer), link, from, |other| {
                 other.at() >= row.at()
             });
         }
     }
 
     /// A function's own calls come from a session named after it.
-    fn function(&mut self, from: u32, row: &Row, fact: &Fact) {
+    fn function(&mut self, from: u32, row: &Row<'_>, fact: &Fact) {
         let role = self
             .log
             .text(fact.other)
@@ -370,27 +363,21 @@ impl<'a> Taint<'a> {
             .next()
             .unwrap_or_default();
         let middle = format!(":assumed-role/{role}/");
-        for at in self
-            .index
-            .by_session_name
-            .get(self.log.text(fact.name))
-            .into_iter()
-            .flatten()
-        {
-            let other = self.row(*at);
+        for at in self.index.by_session_name(self.log.text(fact.name)) {
+            let other = &self.row(at);
             if other.at() < row.at() || other.account != row.account {
                 continue;
             }
             if fact.what == What::FunctionMade && self.log.text(other.arn).contains(&middle) {
-                self.taint(*at, Link::CreatedFunction, Some(from));
+                self.taint(at, Link::CreatedFunction, Some(from));
             } else if fact.what == What::FunctionChanged {
-                self.doubt(*at);
+                self.doubt(at);
             }
         }
     }
 
     /// A source identity stays with a session through every further role.
-    fn source_identity(&mut self, from: u32, row: &Row, identity: Sym) {
+    fn source_identity(&mut self, from: u32, row: &Row<'_>, identity: Sym) {
         let makers = self
             .set_identity
             .get(&identity)
@@ -399,41 +386,28 @@ impl<'a> Taint<'a> {
         let shared = makers
             .iter()
             .any(|maker| self.mark(*maker) != Mark::Tainted && !self.row(*maker).error.some());
-        for at in self
-            .index
-            .by_source_identity
-            .get(&identity)
-            .into_iter()
-            .flatten()
-        {
-            if self.row(*at).at() >= row.at() {
+        for at in self.index.by_source_identity(identity) {
+            if self.log.at(at) >= row.at() {
                 if shared {
-                    self.doubt(*at);
+                    self.doubt(at);
                 } else {
-                    self.taint(*at, Link::SourceIdentity, Some(from));
+                    self.taint(at, Link::SourceIdentity, Some(from));
                 }
             }
         }
     }
 
     /// A console session: fresh keys that no call announces, tied by ARN and time of making.
-    fn console(&mut self, from: u32, row: &Row) {
+    fn console(&mut self, from: u32, row: &Row<'_>) {
         let (at, made) = (row.at(), row.made);
-        let fresh = |other: &Row| {
+        let fresh = |other: &Row<'_>| {
             other.made == 0
                 || (other.made - at.div_euclid(1000)).abs() <= 120
                 || (made != 0 && other.made == made)
         };
-        let within = |other: &Row| (0..=CONSOLE_LIFE).contains(&(other.at() - at));
-        for other in self
-            .index
-            .by_arn
-            .get(&row.arn)
-            .into_iter()
-            .flatten()
-            .copied()
-        {
-            let event = self.row(other);
+        let within = |other: &Row<'_>| (0..=CONSOLE_LIFE).contains(&(other.at() - at));
+        for other in self.index.by_arn(row.arn) {
+            let event = &self.row(other);
             let announced = self.announced.get(&event.key).is_some_and(|makers| {
                 makers
                     .iter()
@@ -452,7 +426,7 @@ impl<'a> Taint<'a> {
             }
         }
         for switch in self.switched.get(&row.arn).cloned().unwrap_or_default() {
-            if within(self.row(switch)) && self.row(switch).address == row.address {
+            if within(&self.row(switch)) && self.row(switch).address == row.address {
                 self.taint(switch, Link::SwitchedRole, Some(from));
             }
         }

@@ -40,7 +40,7 @@ pub(crate) fn blind_spots(view: &View<'_>) -> Vec<BlindSpot> {
             hides: hides.to_owned(),
         });
     };
-    if view.log.rows.is_empty() {
+    if view.log.len() == 0 {
         add(
             "no event could be read".into(),
             "everything: this is no evidence of absence",
@@ -71,7 +71,7 @@ pub(crate) fn blind_spots(view: &View<'_>) -> Vec<BlindSpot> {
             .unnamed
             .iter()
             .take(5)
-            .map(|row| view.log.event_id(*row as usize))
+            .map(|row| view.log.event_id(*row))
             .collect();
         add(
             format!(
@@ -106,10 +106,9 @@ pub(crate) fn blind_spots(view: &View<'_>) -> Vec<BlindSpot> {
 
 fn data_events(log: &Log, add: &mut impl FnMut(String, &str)) {
     let has = |source: &str| {
-        let source = log.texts.find(source);
-        log.rows
-            .iter()
-            .any(|row| row.flags.data && Some(row.source) == source)
+        let source = log.find(source);
+        log.calls_made()
+            .any(|(call, _)| call.flags.data && Some(call.source) == source)
     };
     if !has("s3.amazonaws.com") {
         add(
@@ -124,9 +123,8 @@ fn data_events(log: &Log, add: &mut impl FnMut(String, &str)) {
         );
     }
     if log
-        .rows
-        .iter()
-        .any(|row| log.text(row.source).starts_with("bedrock"))
+        .calls_made()
+        .any(|(call, _)| log.text(call.source).starts_with("bedrock"))
         && !has("bedrock.amazonaws.com")
     {
         add(
@@ -137,23 +135,22 @@ fn data_events(log: &Log, add: &mut impl FnMut(String, &str)) {
 }
 
 fn reads(log: &Log, add: &mut impl FnMut(String, &str)) {
-    let reads = log
-        .rows
-        .iter()
-        .filter(|row| {
-            row.flags.read_only || crate::text::base_name(log.text(row.name)).starts_with("Get")
-        })
-        .count();
-    if reads == 0 && log.rows.len() >= 20 {
+    let reads = log.calls_made().any(|(call, _)| {
+        call.flags.read_only || crate::text::base_name(log.text(call.name)).starts_with("Get")
+    });
+    if !reads && log.len() >= 20 {
         add(
             "no read in the whole log: the trail seems to record writes only".into(),
             "every survey and every read of a secret",
         );
     }
-    let kms = log.texts.find("kms.amazonaws.com");
-    let secrets = log.texts.find("secretsmanager.amazonaws.com");
+    let kms = log.find("kms.amazonaws.com");
+    let secrets = log.find("secretsmanager.amazonaws.com");
     let uses = |service: Option<crate::log::Sym>| {
-        service.is_some() && log.rows.iter().any(|row| Some(row.source) == service)
+        service.is_some()
+            && log
+                .calls_made()
+                .any(|(call, _)| Some(call.source) == service)
     };
     if uses(secrets) && !uses(kms) {
         add(
@@ -164,7 +161,8 @@ fn reads(log: &Log, add: &mut impl FnMut(String, &str)) {
 }
 
 fn recording(log: &Log, add: &mut impl FnMut(String, &str)) {
-    for (at, row) in log.rows.iter().enumerate() {
+    for at in log.numbers().filter(|row| log.is_telling(*row)) {
+        let row = log.row(at);
         let changed = row.facts().iter().find(|fact| fact.what == What::Recording);
         if let Some(fact) = changed.filter(|_| !row.error.some()) {
             let time = row
@@ -185,7 +183,7 @@ fn recording(log: &Log, add: &mut impl FnMut(String, &str)) {
 }
 
 fn coverage(log: &Log, tainted: &[u32], add: &mut impl FnMut(String, &str)) {
-    let times: Vec<i64> = log.rows.iter().filter_map(|row| row.time).collect();
+    let times: Vec<i64> = log.rows().filter_map(|row| row.time).collect();
     let (Some(first), Some(last)) = (times.first().copied(), times.last().copied()) else {
         return;
     };
@@ -196,22 +194,19 @@ fn coverage(log: &Log, tainted: &[u32], add: &mut impl FnMut(String, &str)) {
             "any call in that time, if the log is incomplete there",
         );
     });
-    if times.len() < log.rows.len() {
+    if times.len() < log.len() {
         add(
-            format!(
-                "{} events without a readable time",
-                log.rows.len() - times.len()
-            ),
+            format!("{} events without a readable time", log.len() - times.len()),
             "their place in the story",
         );
     }
-    let Some(start) = tainted.iter().find_map(|row| log.rows[*row as usize].time) else {
+    let Some(start) = tainted.iter().find_map(|row| log.row(*row).time) else {
         return;
     };
     let end = tainted
         .iter()
         .rev()
-        .find_map(|row| log.rows[*row as usize].time)
+        .find_map(|row| log.row(*row).time)
         .unwrap_or(start);
     if start - first < 3_600_000 {
         add(
@@ -237,8 +232,12 @@ fn coverage(log: &Log, tainted: &[u32], add: &mut impl FnMut(String, &str)) {
 /// Silences far longer than usual: over six hours, and twenty times the ninth decile of gaps.
 fn gaps(times: &[i64], found: &mut impl FnMut(i64, i64)) {
     let mut steps: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    steps.sort_unstable();
-    let usual = steps.get(steps.len() * 9 / 10).copied().unwrap_or_default();
+    let decile = steps.len() * 9 / 10;
+    let usual = if decile < steps.len() {
+        *steps.select_nth_unstable(decile).1
+    } else {
+        0
+    };
     let limit = (usual * 20).max(6 * 3_600_000);
     let mut all: Vec<(i64, i64)> = times
         .windows(2)
@@ -253,8 +252,8 @@ fn gaps(times: &[i64], found: &mut impl FnMut(i64, i64)) {
 
 fn regions(log: &Log, tainted: &[u32], add: &mut impl FnMut(String, &str)) {
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for row in &log.rows {
-        *counts.entry(log.text(row.region)).or_default() += 1;
+    for (call, count) in log.calls_made() {
+        *counts.entry(log.text(call.region)).or_default() += u64::from(count);
     }
     counts.remove("");
     let seen: Vec<&str> = counts.keys().copied().collect();
@@ -265,7 +264,7 @@ fn regions(log: &Log, tainted: &[u32], add: &mut impl FnMut(String, &str)) {
     if !counts.contains_key("us-east-1")
         && tainted
             .iter()
-            .any(|row| !log.text(log.rows[*row as usize].region).is_empty())
+            .any(|row| !log.text(log.row(*row).region).is_empty())
     {
         add(
             "no events of us-east-1, where the global services log".into(),

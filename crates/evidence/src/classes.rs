@@ -1,8 +1,6 @@
 //! What kind of call an event is: survey, read, or a write that attackers make.
 
-use std::collections::HashMap;
-
-use crate::log::{Log, Sym};
+use crate::log::Log;
 use crate::text::base_name;
 
 /// The kind of a call.
@@ -18,30 +16,23 @@ pub(crate) struct Class {
     pub(crate) impact: Option<(&'static str, u32)>,
 }
 
-/// The class of every call in a log.
-pub(crate) struct Classes {
-    known: HashMap<(Sym, Sym), Class>,
-    none: Class,
-}
+/// The class of every kind of call in a log, by the number of the call.
+pub(crate) struct Classes(Vec<Class>);
 
 impl Classes {
     /// Classifies each kind of call once.
     pub(crate) fn new(log: &Log) -> Self {
-        let mut known = HashMap::new();
-        for row in &log.rows {
-            known
-                .entry((row.source, row.name))
-                .or_insert_with(|| class(log.text(row.source), log.text(row.name)));
-        }
-        Classes {
-            known,
-            none: Class::default(),
-        }
+        let calls = log.calls().iter();
+        Classes(
+            calls
+                .map(|call| class(log.text(call.source), log.text(call.name)))
+                .collect(),
+        )
     }
 
     /// The class of a call.
-    pub(crate) fn get(&self, source: Sym, name: Sym) -> &Class {
-        self.known.get(&(source, name)).unwrap_or(&self.none)
+    pub(crate) fn get(&self, call: u32) -> &Class {
+        &self.0[call as usize]
     }
 }
 

@@ -2,58 +2,32 @@
 
 use serde_json::{Map, Value};
 
-use crate::log::{Row, Texts};
+use crate::identities::Known;
+use crate::log::Events;
 use crate::normalise;
 use crate::record::Record;
-use crate::rows;
-use crate::splitter::Piece;
+use crate::rows::Rows;
+use crate::splitter::{Piece, Sink};
 
 /// A problem before its file is named: line, byte, what.
 type Note = (Option<u64>, Option<u64>, String);
 
 /// Collects the rows and problems of one file.
+#[derive(Default)]
 pub(crate) struct Documents {
-    texts: Texts,
-    rows: Vec<Row>,
+    rows: Rows,
     notes: Vec<Note>,
 }
 
 impl Documents {
-    /// Nothing read yet.
-    pub(crate) fn new() -> Self {
-        Documents {
-            texts: Texts::default(),
-            rows: Vec::new(),
-            notes: Vec::new(),
-        }
-    }
-
-    /// The texts, rows and problems collected.
-    pub(crate) fn done(self) -> (Texts, Vec<Row>, Vec<Note>) {
-        (self.texts, self.rows, self.notes)
+    /// The events and problems collected.
+    pub(crate) fn done(self) -> (Events, Vec<Note>) {
+        (self.rows.events, self.notes)
     }
 
     /// Notes a problem.
     pub(crate) fn note(&mut self, line: Option<u64>, offset: Option<u64>, what: String) {
         self.notes.push((line, offset, what));
-    }
-
-    /// Takes a piece of the stream.
-    pub(crate) fn piece(&mut self, piece: Piece<'_>) {
-        match piece {
-            Piece::Broken { line, offset, what } => {
-                self.note(Some(line), Some(offset), what.into());
-            }
-            Piece::Document {
-                line,
-                offset,
-                bytes,
-            } => {
-                if let Some(what) = self.document(bytes) {
-                    self.note(Some(line), Some(offset), what);
-                }
-            }
-        }
     }
 
     /// Takes a row of a table; `None` is a row that could not be cut into cells.
@@ -69,9 +43,14 @@ impl Documents {
         }
     }
 
-    /// Takes a document; says what is wrong with it, if anything.
-    fn document(&mut self, bytes: &[u8]) -> Option<String> {
-        if let Some(record) = Record::parse(bytes) {
+    /// Takes a document, with its fields if they were read already; says what is wrong with it,
+    /// if anything.
+    fn document(&mut self, bytes: &[u8], record: Option<Record<'_>>) -> Option<String> {
+        let record = match record {
+            Some(record) => Some(record).filter(Record::is_event),
+            None => Record::parse(bytes),
+        };
+        if let Some(record) = record {
             // A record without identity may have it under flattened names.
             if record.user_identity.is_some() || !self.slow(bytes) {
                 self.add(&record, bytes);
@@ -112,27 +91,47 @@ impl Documents {
 
     /// Opens envelopes and renames fields; false when no event was found.
     fn slow(&mut self, bytes: &[u8]) -> bool {
-        let before = self.rows.len();
+        let before = self.rows.events.len();
         for text in normalise::records(bytes) {
             if let Some(record) = Record::parse(text.as_bytes()) {
                 self.add(&record, text.as_bytes());
             }
         }
-        self.rows.len() > before
+        self.rows.events.len() > before
     }
 
     fn add(&mut self, record: &Record<'_>, bytes: &[u8]) {
-        let row = rows::row(record, bytes, &mut self.texts);
-        if row.time.is_none() {
+        if !self.rows.add(record, bytes) {
+            let id = crate::text::sanitize(record.event_id.get());
             self.note(
                 None,
                 None,
-                format!(
-                    "has an event without a readable time: {}",
-                    crate::text::sanitize(record.event_id.get())
-                ),
+                format!("has an event without a readable time: {id}"),
             );
         }
-        self.rows.push(row);
+    }
+}
+
+impl Sink for Documents {
+    fn piece(&mut self, piece: Piece<'_>) {
+        match piece {
+            Piece::Broken { line, offset, what } => {
+                self.note(Some(line), Some(offset), what.into());
+            }
+            Piece::Document {
+                line,
+                offset,
+                bytes,
+                record,
+            } => {
+                if let Some(what) = self.document(bytes, record) {
+                    self.note(Some(line), Some(offset), what);
+                }
+            }
+        }
+    }
+
+    fn identity(&self, bytes: &[u8]) -> Option<Known> {
+        self.rows.identity(bytes)
     }
 }

@@ -1,12 +1,13 @@
 //! Which secrets the attacker read, tried to read, or was handed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::actors::{Credential, Index};
 use crate::log::{Log, Row, Sym, What};
 use crate::reads::NOTE;
+use crate::tables::Map;
 use crate::text::sanitize;
 
 /// Milliseconds within which a decryption belongs to the read that caused it.
@@ -52,7 +53,7 @@ pub(crate) fn exposure(log: &Log, index: &Index, tainted: &[u32]) -> Exposure {
     let mut exposure = Exposure::default();
     let (mut read, mut attempted, mut handed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for at in tainted {
-        let row = &log.rows[*at as usize];
+        let row = &log.row(*at);
         let failed = row.error.some() && !log.text(row.error).contains("DryRun");
         for fact in row.facts() {
             match fact.what {
@@ -137,7 +138,7 @@ fn split_note(other: &str) -> (&str, &str) {
 fn add(
     log: &Log,
     slots: &mut BTreeMap<Slot, Hits>,
-    row: &Row,
+    row: &Row<'_>,
     at: u32,
     id: &str,
     kind: &str,
@@ -218,11 +219,7 @@ fn finish(log: &Log, slots: BTreeMap<Slot, Hits>) -> Vec<SecretRead> {
             } else {
                 kind.to_owned()
             },
-            event_ids: hits
-                .rows
-                .iter()
-                .map(|row| log.event_id(*row as usize))
-                .collect(),
+            event_ids: hits.rows.iter().map(|row| log.event_id(*row)).collect(),
             region: text(region),
             account: text(account),
             actor,
@@ -244,18 +241,18 @@ pub(crate) fn actor_id(log: &Log, credential: Credential) -> String {
 /// Full names of secrets, learnt from the whole log.
 struct Names {
     /// Secret ARNs by account, region and name.
-    secrets: HashMap<(String, String, String), BTreeSet<String>>,
+    secrets: Map<(String, String, String), BTreeSet<String>>,
     /// Decryptions with the name of a secret, by the caller's ARN: time, full name, field.
-    decryptions: HashMap<Sym, Vec<(i64, Sym, Sym)>>,
+    decryptions: Map<Sym, Vec<(i64, Sym, Sym)>>,
 }
 
 impl Names {
     fn new(log: &Log, index: &Index) -> Self {
         let mut names = Names {
-            secrets: HashMap::new(),
-            decryptions: HashMap::new(),
+            secrets: Map::default(),
+            decryptions: Map::default(),
         };
-        for row in index.telling.iter().map(|row| &log.rows[*row as usize]) {
+        for row in index.telling.iter().map(|row| log.row(*row)) {
             for fact in row.facts() {
                 let id = log.text(fact.name);
                 if let Some((account, region, name)) = secret_parts(id)
@@ -282,7 +279,7 @@ impl Names {
 
     /// The fullest form of an id: a name or an ARN without its last six characters completed,
     /// if exactly one secret of that account and region fits.
-    fn full(&self, log: &Log, row: &Row, kind: &str, id: &str) -> String {
+    fn full(&self, log: &Log, row: &Row<'_>, kind: &str, id: &str) -> String {
         if kind == "ssm-parameter" {
             return parameter(id);
         }
@@ -319,7 +316,7 @@ impl Names {
     }
 
     /// The secrets decrypted for this caller within seconds.
-    fn witnesses(&self, log: &Log, row: &Row, kind: &str) -> Vec<String> {
+    fn witnesses(&self, log: &Log, row: &Row<'_>, kind: &str) -> Vec<String> {
         let field = if kind == "secretsmanager" {
             "SecretARN"
         } else {

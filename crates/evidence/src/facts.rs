@@ -1,11 +1,17 @@
 //! What an event tells beyond its columns: keys made, sessions handed out, things planted.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use serde_json::Value;
 
 use crate::log::{Fact, Texts, What};
 use crate::reads;
 use crate::record::Record;
 use crate::text::{base_name, is_access_key_id};
+
+/// The end of the name under which responses hand out keys.
+static KEY_ID: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("ccessKeyId"));
 
 /// Collects the facts of one event.
 pub(crate) struct Collector<'a> {
@@ -38,17 +44,24 @@ pub(crate) struct Parts {
     pub(crate) failed: bool,
 }
 
-/// Facts of an event; most events have none and are not parsed any further.
-pub(crate) fn facts(record: &Record<'_>, texts: &mut Texts) -> Option<Box<[Fact]>> {
-    let service = record.event_source.get().trim_end_matches(".amazonaws.com");
-    let name = base_name(record.event_name.get());
-    let interesting =
-        hands_out(record) || is_interesting(service, name) || reads::is_read(service, name);
-    if !interesting {
-        return None;
-    }
-    let parse = |raw: Option<&serde_json::value::RawValue>| {
-        raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+/// Whether an event may have facts; most have none and are not parsed any further.
+pub(crate) fn may_tell(record: &Record<'_>) -> bool {
+    let (service, name) = call(record);
+    hands_out(record) || is_interesting(service, name) || reads::is_read(service, name)
+}
+
+/// The service and the call, without what every name of a service ends in, and without a date.
+fn call<'r>(record: &'r Record<'_>) -> (&'r str, &'r str) {
+    let source = record.event_source.get();
+    let service = source.strip_suffix(".amazonaws.com").unwrap_or(source);
+    (service, base_name(record.event_name.get()))
+}
+
+/// Facts of an event.
+pub(crate) fn facts(record: &Record<'_>, texts: &mut Texts) -> Vec<Fact> {
+    let (service, name) = call(record);
+    let parse = |raw: Option<&str>| {
+        raw.and_then(|raw| serde_json::from_str(raw).ok())
             .unwrap_or_default()
     };
     let parts = Parts {
@@ -72,13 +85,13 @@ pub(crate) fn facts(record: &Record<'_>, texts: &mut Texts) -> Option<Box<[Fact]
         _ => {}
     }
     reads::reads(service, name, &parts, &mut collector);
-    (!collector.facts.is_empty()).then(|| collector.facts.into_boxed_slice())
+    collector.facts
 }
 
 fn hands_out(record: &Record<'_>) -> bool {
     record
         .response_elements
-        .is_some_and(|raw| memchr::memmem::find(raw.get().as_bytes(), b"ccessKeyId").is_some())
+        .is_some_and(|raw| KEY_ID.find(raw.as_bytes()).is_some())
 }
 
 fn is_interesting(service: &str, name: &str) -> bool {

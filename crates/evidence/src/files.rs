@@ -115,7 +115,7 @@ pub(crate) fn skip_by_name(input: &Input<'_>) -> Option<&'static str> {
 /// Whether a file is named like a log.
 pub(crate) fn has_log_name(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    ["json", "jsonl", "ndjson", "log", "gz", "csv"]
+    ["json", "jsonl", "ndjson", "log", "gz", "zst", "csv"]
         .iter()
         .any(|end| name.ends_with(&format!(".{end}")))
 }

@@ -1,194 +1,170 @@
-//! The log in memory: one small row an event, every text once.
+//! The log in memory: forty bytes an event; what events share is stored once.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+pub(crate) use crate::columns::{Call, Fact, Flags, IdentityKind, Origin, What, Who};
+pub(crate) use crate::ids::EventId;
+pub(crate) use crate::texts::{Sym, Texts};
 
-/// A text by number; 0 is the empty text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub(crate) struct Sym(pub(crate) u32);
+use crate::columns::{Renumber, Table};
+use crate::tables::Set;
 
-impl Sym {
-    /// The empty text.
-    pub(crate) const NONE: Sym = Sym(0);
+/// The time of an event whose own cannot be read: before all others.
+const NO_TIME: i64 = i64::MIN;
 
-    /// Whether there is any text.
-    pub(crate) fn some(self) -> bool {
-        self != Sym::NONE
-    }
+/// One event, as stored.
+#[derive(Debug, Clone, Copy)]
+struct Event {
+    id: EventId,
+    /// Milliseconds since 1970, or [`NO_TIME`].
+    time: i64,
+    who: u32,
+    call: u32,
+    origin: u32,
+    detail: u32,
 }
 
-/// Every text of a log, once.
+/// The facts of an event, as a range of all, and the id that ties it to other accounts' copies.
+#[derive(Debug, Clone, Copy)]
+struct Detail {
+    shared: Option<u128>,
+    start: usize,
+    count: usize,
+}
+
+/// Details that say nothing, for most events.
+const NO_DETAIL: u32 = 0;
+
+/// Where the parts of one file, and of the whole log, are collected.
 #[derive(Debug)]
-pub(crate) struct Texts {
-    numbers: HashMap<Arc<str>, Sym>,
-    texts: Vec<Arc<str>>,
+pub(crate) struct Events {
+    pub(crate) texts: Texts,
+    whos: Table<Who>,
+    calls: Table<Call>,
+    origins: Table<Origin>,
+    details: Vec<Detail>,
+    facts: Vec<Fact>,
+    events: Vec<Event>,
 }
 
-impl Default for Texts {
+impl Default for Events {
     fn default() -> Self {
-        let empty: Arc<str> = Arc::from("");
-        Texts {
-            numbers: HashMap::from([(empty.clone(), Sym::NONE)]),
-            texts: vec![empty],
+        Events {
+            texts: Texts::default(),
+            whos: Table::default(),
+            calls: Table::default(),
+            origins: Table::default(),
+            details: vec![Detail {
+                shared: None,
+                start: 0,
+                count: 0,
+            }],
+            facts: Vec::new(),
+            events: Vec::new(),
         }
     }
 }
 
-impl Texts {
-    /// The number of a text, new if need be.
-    pub(crate) fn put(&mut self, text: &str) -> Sym {
-        if let Some(known) = self.numbers.get(text) {
-            return *known;
+/// The numbers of an event's parts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts {
+    pub(crate) who: u32,
+    pub(crate) call: u32,
+    pub(crate) origin: u32,
+    pub(crate) detail: u32,
+}
+
+impl Events {
+    /// How many events there are.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// The number of a caller.
+    pub(crate) fn who(&mut self, who: Who) -> u32 {
+        self.whos.put(who)
+    }
+
+    /// The number of a call.
+    pub(crate) fn call(&mut self, call: Call) -> u32 {
+        self.calls.put(call)
+    }
+
+    /// The number of an origin.
+    pub(crate) fn origin(&mut self, origin: Origin) -> u32 {
+        self.origins.put(origin)
+    }
+
+    /// The number of a detail; always a new one unless it says nothing.
+    pub(crate) fn detail(&mut self, shared: Option<u128>, facts: &[Fact]) -> u32 {
+        if shared.is_none() && facts.is_empty() {
+            return NO_DETAIL;
         }
-        let number =
-            Sym(u32::try_from(self.texts.len()).expect("fewer than 4 G texts fit in memory"));
-        let text: Arc<str> = Arc::from(text);
-        self.texts.push(text.clone());
-        self.numbers.insert(text, number);
-        number
+        self.details.push(Detail {
+            shared,
+            start: self.facts.len(),
+            count: facts.len(),
+        });
+        self.facts.extend_from_slice(facts);
+        u32::try_from(self.details.len() - 1).expect("fewer than 4 G details fit in memory")
     }
 
-    /// The number of a text that is known already.
-    pub(crate) fn find(&self, text: &str) -> Option<Sym> {
-        self.numbers.get(text).copied()
+    /// Adds an event; `time` in milliseconds since 1970.
+    pub(crate) fn push(&mut self, id: EventId, time: Option<i64>, parts: Parts) {
+        self.events.push(Event {
+            id,
+            time: time.unwrap_or(NO_TIME),
+            who: parts.who,
+            call: parts.call,
+            origin: parts.origin,
+            detail: parts.detail,
+        });
     }
 
-    /// The text behind a number.
-    pub(crate) fn get(&self, sym: Sym) -> &str {
-        &self.texts[sym.0 as usize]
-    }
-
-    /// All texts in order of their numbers.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.texts.iter().map(AsRef::as_ref)
-    }
-}
-
-/// An event id: a UUID in 16 bytes, or a text of another form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum EventId {
-    Uuid(u128),
-    Other(Sym),
-}
-
-impl EventId {
-    /// The short form of an id; only what can be printed again unchanged is taken as a UUID.
-    pub(crate) fn new(text: &str, texts: &mut Texts) -> EventId {
-        parse_uuid(text).map_or_else(|| EventId::Other(texts.put(text)), EventId::Uuid)
-    }
-}
-
-/// Reads a lower-case UUID with dashes.
-fn parse_uuid(text: &str) -> Option<u128> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 36 {
-        return None;
-    }
-    let mut number = 0u128;
-    for (at, byte) in bytes.iter().enumerate() {
-        let dash = matches!(at, 8 | 13 | 18 | 23);
-        match byte {
-            b'-' if dash => {}
-            b'0'..=b'9' if !dash => number = number << 4 | u128::from(byte - b'0'),
-            b'a'..=b'f' if !dash => number = number << 4 | u128::from(byte - b'a' + 10),
-            _ => return None,
+    fn facts_of(&self, detail: u32) -> &[Fact] {
+        if detail == NO_DETAIL {
+            return &[];
         }
+        let detail = &self.details[detail as usize];
+        &self.facts[detail.start..detail.start + detail.count]
     }
-    Some(number)
+
+    /// Takes another's parts and returns its events, renumbered.
+    fn absorb<'o>(&mut self, other: &'o Events) -> impl Iterator<Item = Event> + 'o {
+        let texts = self.texts.absorb(&other.texts);
+        let whos = self.whos.absorb(&other.whos, &texts);
+        let calls = self.calls.absorb(&other.calls, &texts);
+        let origins = self.origins.absorb(&other.origins, &texts);
+        let facts = self.facts.len();
+        self.facts.extend(other.facts.iter().map(|fact| {
+            let mut fact = *fact;
+            fact.renumber(&texts);
+            fact
+        }));
+        let details = u32::try_from(self.details.len()).expect("fewer than 4 G fit in memory") - 1;
+        self.details
+            .extend(other.details[1..].iter().map(|detail| Detail {
+                start: detail.start + facts,
+                ..*detail
+            }));
+        other.events.iter().map(move |event| Event {
+            id: event
+                .id
+                .text()
+                .map_or(event.id, |text| EventId::other(texts[text.0 as usize])),
+            time: event.time,
+            who: whos[event.who as usize],
+            call: calls[event.call as usize],
+            origin: origins[event.origin as usize],
+            detail: match event.detail {
+                NO_DETAIL => NO_DETAIL,
+                detail => detail + details,
+            },
+        })
+    }
 }
 
-fn show_uuid(number: u128) -> String {
-    let hex = format!("{number:032x}");
-    format!(
-        "{}-{}-{}-{}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..]
-    )
-}
-
-/// The form of `userIdentity`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum IdentityKind {
-    User,
-    Session,
-    Root,
-    Service,
-    Other,
-}
-
-/// Truths about an event that take a bit each.
-#[derive(Debug, Clone, Copy, Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent columns of a record"
-)]
-pub(crate) struct Flags {
-    pub(crate) read_only: bool,
-    pub(crate) data: bool,
-    pub(crate) bearer: bool,
-    /// An Insight record: counted, but nobody's act.
-    pub(crate) insight: bool,
-}
-
-/// What an event tells beyond its columns. `name` and `other` are explained at each kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fact {
-    pub(crate) what: What,
-    pub(crate) name: Sym,
-    pub(crate) other: Sym,
-}
-
-/// The kinds of facts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum What {
-    /// Session credentials were handed out: `name` the key id, `other` the session's ARN.
-    Minted,
-    /// A role was asked for: `name` the role's ARN (also when denied).
-    RoleAsked,
-    /// `name` is the `sourceIdentity` that the caller set for the new session.
-    SourceIdentitySet,
-    /// A long-lived key was made: `name` the key id, `other` the user.
-    KeyMade,
-    /// A user was made: `name`.
-    UserMade,
-    /// A password was set: `name` the user.
-    PasswordSet,
-    /// A service credential was made: `name` the credential's id, `other` the user.
-    ServiceCredentialMade,
-    /// A role was made: `name` the role's name, `other` its ARN.
-    RoleMade,
-    /// A trust policy was changed: `name` the role's name.
-    TrustChanged,
-    /// A function was made: `name`, `other` its role's ARN.
-    FunctionMade,
-    /// A function's code or settings were changed: `name`.
-    FunctionChanged,
-    /// An instance was started: `name` its id.
-    InstanceMade,
-    /// Anything else that was planted: `name` a description, `other` the thing.
-    Planted,
-    /// A console session came from another identity: `name` the ARN it switched from.
-    SwitchedFrom,
-    /// A console login: `name` its result, `other` whether a second factor was used.
-    Login,
-    /// Something that may hold secrets was read: `name` its id, `other` its kind and a note.
-    Read,
-    /// A second witness that a secret was read: `name` the full id.
-    Witness,
-    /// The recording itself was changed: `name` the trail.
-    Recording,
-    /// A session's AWS-side full name of a secret: `name` ARN. Only to complete short names.
-    SecretNamed,
-}
-
-/// One event.
-#[derive(Debug, Clone)]
-pub(crate) struct Row {
-    pub(crate) id: EventId,
-    pub(crate) shared: Option<u128>,
+/// One event with all its columns.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row<'a> {
     /// Milliseconds since 1970; `None` when the record's time cannot be read.
     pub(crate) time: Option<i64>,
     /// When the session was made, seconds since 1970, 0 when not told.
@@ -200,8 +176,8 @@ pub(crate) struct Row {
     pub(crate) account: Sym,
     pub(crate) recipient: Sym,
     pub(crate) key: Sym,
-    pub(crate) issuer: Sym,
     pub(crate) source_identity: Sym,
+    /// The service that called on the identity's behalf, if one did.
     pub(crate) invoked_by: Sym,
     pub(crate) address: Sym,
     pub(crate) agent: Sym,
@@ -210,125 +186,208 @@ pub(crate) struct Row {
     pub(crate) region: Sym,
     pub(crate) error: Sym,
     pub(crate) flags: Flags,
-    pub(crate) facts: Option<Box<[Fact]>>,
+    detail: u32,
+    all: &'a Events,
 }
 
-impl Row {
+impl<'a> Row<'a> {
     /// The facts of the event.
-    pub(crate) fn facts(&self) -> &[Fact] {
-        self.facts.as_deref().unwrap_or_default()
+    pub(crate) fn facts(&self) -> &'a [Fact] {
+        self.all.facts_of(self.detail)
+    }
+
+    /// What ties the event to the copies that other accounts got of it.
+    pub(crate) fn shared(&self) -> Option<u128> {
+        self.all.details[self.detail as usize].shared
     }
 
     /// Milliseconds since 1970, the beginning of time when unknown.
     pub(crate) fn at(&self) -> i64 {
-        self.time.unwrap_or(i64::MIN / 4)
+        at(self.time.unwrap_or(NO_TIME))
     }
+}
 
-    /// Puts the numbers of another table in the place of this row's own.
-    fn renumber(&mut self, numbers: &[Sym]) {
-        let columns = [
-            &mut self.arn,
-            &mut self.principal,
-            &mut self.user,
-            &mut self.account,
-            &mut self.recipient,
-            &mut self.key,
-            &mut self.issuer,
-            &mut self.source_identity,
-            &mut self.invoked_by,
-            &mut self.address,
-            &mut self.agent,
-            &mut self.source,
-            &mut self.name,
-            &mut self.region,
-            &mut self.error,
-        ];
-        for column in columns {
-            *column = numbers[column.0 as usize];
-        }
-        if let EventId::Other(sym) = &mut self.id {
-            *sym = numbers[sym.0 as usize];
-        }
-        for fact in self.facts.as_deref_mut().unwrap_or_default() {
-            fact.name = numbers[fact.name.0 as usize];
-            fact.other = numbers[fact.other.0 as usize];
-        }
-    }
+fn at(time: i64) -> i64 {
+    if time == NO_TIME { i64::MIN / 4 } else { time }
 }
 
 /// All events, sorted by time and id once [`Log::finish`] was called.
 #[derive(Debug, Default)]
 pub(crate) struct Log {
-    pub(crate) texts: Texts,
-    pub(crate) rows: Vec<Row>,
+    all: Events,
     /// Events dropped because their id was seen before.
     pub(crate) duplicates: u64,
-    seen: std::collections::HashSet<EventId>,
+    seen: Set<EventId>,
+    /// How many events there are of each kind of call.
+    counts: Vec<u32>,
 }
 
 impl Log {
-    /// The text behind a number.
-    pub(crate) fn text(&self, sym: Sym) -> &str {
-        self.texts.get(sym)
+    /// How many events there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.events.len()
     }
 
-    /// The event id of a row.
-    pub(crate) fn event_id(&self, row: usize) -> String {
-        match self.rows[row].id {
-            EventId::Uuid(number) => show_uuid(number),
-            EventId::Other(sym) => self.text(sym).to_owned(),
+    /// The numbers of all events.
+    pub(crate) fn numbers(&self) -> std::ops::Range<u32> {
+        0..u32::try_from(self.len()).expect("fewer than 4 G events fit in memory")
+    }
+
+    /// All events.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        self.numbers().map(|row| self.row(row))
+    }
+
+    /// An event.
+    #[expect(
+        clippy::inline_always,
+        reason = "callers want few of the columns; the others are then not even looked up"
+    )]
+    #[inline(always)]
+    pub(crate) fn row(&self, row: u32) -> Row<'_> {
+        let event = &self.all.events[row as usize];
+        let who = &self.all.whos.all()[event.who as usize];
+        let call = &self.all.calls.all()[event.call as usize];
+        let origin = &self.all.origins.all()[event.origin as usize];
+        Row {
+            time: Some(event.time).filter(|time| *time != NO_TIME),
+            made: who.made,
+            kind: who.kind,
+            arn: who.arn,
+            principal: who.principal,
+            user: who.user,
+            account: who.account,
+            recipient: call.recipient,
+            key: who.key,
+            source_identity: who.source_identity,
+            invoked_by: if who.invoked_by.some() || !origin.service {
+                who.invoked_by
+            } else {
+                origin.address
+            },
+            address: origin.address,
+            agent: origin.agent,
+            source: call.source,
+            name: call.name,
+            region: call.region,
+            error: call.error,
+            flags: call.flags,
+            detail: event.detail,
+            all: &self.all,
         }
     }
 
-    /// Takes the rows of one file, without those whose id is known; returns how many were new.
-    pub(crate) fn absorb(&mut self, texts: &Texts, rows: Vec<Row>) -> u64 {
-        let numbers: Vec<Sym> = texts.iter().map(|text| self.texts.put(text)).collect();
-        let mut new = 0;
-        for mut row in rows {
-            row.renumber(&numbers);
-            if self.seen.insert(row.id) {
-                self.rows.push(row);
-                new += 1;
+    /// When an event was, as [`Row::at`].
+    pub(crate) fn at(&self, row: u32) -> i64 {
+        at(self.all.events[row as usize].time)
+    }
+
+    /// When an event was, in milliseconds since 1970; `None` when that cannot be read.
+    pub(crate) fn time(&self, row: u32) -> Option<i64> {
+        Some(self.all.events[row as usize].time).filter(|time| *time != NO_TIME)
+    }
+
+    /// The facts of an event.
+    pub(crate) fn facts(&self, row: u32) -> &[Fact] {
+        self.all.facts_of(self.all.events[row as usize].detail)
+    }
+
+    /// The source address of an event.
+    pub(crate) fn address(&self, row: u32) -> Sym {
+        self.origins()[self.origin(row) as usize].address
+    }
+
+    /// The error code of an event.
+    pub(crate) fn error(&self, row: u32) -> Sym {
+        self.calls()[self.call(row) as usize].error
+    }
+
+    /// The number of an event's caller, below [`Log::whos`]`.len()`.
+    pub(crate) fn who(&self, row: u32) -> u32 {
+        self.all.events[row as usize].who
+    }
+
+    /// The number of an event's call, below [`Log::calls`]`.len()`.
+    pub(crate) fn call(&self, row: u32) -> u32 {
+        self.all.events[row as usize].call
+    }
+
+    /// The number of an event's origin, below [`Log::origins`]`.len()`.
+    pub(crate) fn origin(&self, row: u32) -> u32 {
+        self.all.events[row as usize].origin
+    }
+
+    /// Whether an event has details: facts, or a copy in another account.
+    pub(crate) fn is_telling(&self, row: u32) -> bool {
+        self.all.events[row as usize].detail != NO_DETAIL
+    }
+
+    /// All callers.
+    pub(crate) fn whos(&self) -> &[Who] {
+        self.all.whos.all()
+    }
+
+    /// The kinds of calls with how often each was made.
+    pub(crate) fn calls_made(&self) -> impl Iterator<Item = (&Call, u32)> {
+        let counts = self.counts.iter().copied();
+        self.calls()
+            .iter()
+            .zip(counts)
+            .filter(|(_, count)| *count > 0)
+    }
+
+    /// All kinds of calls.
+    pub(crate) fn calls(&self) -> &[Call] {
+        self.all.calls.all()
+    }
+
+    /// All origins.
+    pub(crate) fn origins(&self) -> &[Origin] {
+        self.all.origins.all()
+    }
+
+    /// The text behind a number.
+    pub(crate) fn text(&self, sym: Sym) -> &str {
+        self.all.texts.get(sym)
+    }
+
+    /// The number of a text that stands somewhere in the log.
+    pub(crate) fn find(&self, text: &str) -> Option<Sym> {
+        self.all.texts.find(text)
+    }
+
+    /// The event id of a row.
+    pub(crate) fn event_id(&self, row: u32) -> String {
+        self.all.events[row as usize].id.show(&self.all.texts)
+    }
+
+    /// Takes the events of one file, without those whose id is known.
+    pub(crate) fn absorb(&mut self, file: &Events) {
+        for event in self.all.absorb(file) {
+            if self.seen.insert(event.id) {
+                self.all.events.push(event);
             } else {
                 self.duplicates += 1;
             }
         }
-        new
     }
 
-    /// Sorts the rows by time, then id.
+    /// Sorts the events by time, then id.
     pub(crate) fn finish(&mut self) {
-        self.seen = std::collections::HashSet::new();
-        let texts = &self.texts;
-        let key = |row: &Row| match row.id {
-            EventId::Uuid(number) => (row.time, number, ""),
-            EventId::Other(sym) => (row.time, u128::MAX, texts.get(sym)),
-        };
-        self.rows.sort_unstable_by(|a, b| key(a).cmp(&key(b)));
-    }
-}
-
-/// A UUID for the columns that only join (`sharedEventID`).
-pub(crate) fn join_id(text: &str) -> Option<u128> {
-    parse_uuid(&text.to_ascii_lowercase())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ids_come_back_unchanged() {
-        let mut texts = Texts::default();
-        let uuid = "0e8f2b6c-1111-4222-8333-abcdefabcdef";
-        let EventId::Uuid(number) = EventId::new(uuid, &mut texts) else {
-            panic!("a UUID")
-        };
-        assert_eq!(show_uuid(number), uuid);
-        assert!(matches!(
-            EventId::new(&uuid.to_uppercase(), &mut texts),
-            EventId::Other(_)
-        ));
-        assert!(matches!(EventId::new("gap", &mut texts), EventId::Other(_)));
+        self.seen = Set::default();
+        self.all.whos.close();
+        self.all.calls.close();
+        self.all.origins.close();
+        self.counts = vec![0; self.all.calls.all().len()];
+        for event in &self.all.events {
+            self.counts[event.call as usize] += 1;
+        }
+        let texts = &self.all.texts;
+        let other = |event: &Event| event.id.text().map(|text| texts.get(text));
+        self.all.events.sort_unstable_by(|a, b| {
+            (a.time, other(a))
+                .cmp(&(b.time, other(b)))
+                .then(a.id.cmp(&b.id))
+        });
     }
 }

@@ -3,20 +3,24 @@
 //! Such an event has the caller's ARN, a fresh key that nothing announces, and the service's own
 //! address. It belongs to whoever made the call that stands behind it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::attribution::{SLACK, Taint};
 use crate::links::{Link, Mark};
-use crate::log::{Log, Row};
+use crate::log::{Log, Row, Sym};
 
 impl Taint<'_> {
     /// What services did on somebody's behalf: the attacker's if the call behind it was his.
     pub(crate) fn on_behalf(&mut self) {
         let mut found: Vec<(u32, Option<u32>)> = Vec::new();
-        for rows in self.index.by_arn.values() {
-            if !rows.iter().any(|row| self.mark(*row) == Mark::Tainted) {
-                continue;
-            }
+        let arns: BTreeSet<Sym> = self
+            .tainted()
+            .into_iter()
+            .map(|row| self.row(row).arn)
+            .filter(|arn| arn.some())
+            .collect();
+        for arn in arns {
+            let rows = self.index.by_arn(arn);
             let (behalf, own): (Vec<u32>, Vec<u32>) = rows
                 .iter()
                 .partition(|row| self.row(**row).invoked_by.some());
@@ -53,7 +57,7 @@ impl Taint<'_> {
     }
 
     fn parent(&self, row: u32, calls: &Calls) -> Parent {
-        let event = self.row(row);
+        let event = &self.row(row);
         let session = calls.sessions.get(&event.made).filter(|_| event.made != 0);
         let family = session.map_or(calls.own.as_slice(), |(rows, _)| rows);
         let candidates = near(self.log, family, event);
@@ -66,7 +70,7 @@ impl Taint<'_> {
                 && calls
                     .own
                     .first()
-                    .is_some_and(|first| event.at() >= self.row(*first).at() - SLACK * 1000));
+                    .is_some_and(|first| event.at() >= self.log.at(*first) - SLACK * 1000));
         if !whole && tainted < candidates.len().max(1) {
             return if tainted == 0 {
                 Parent::Other
@@ -84,8 +88,8 @@ impl Taint<'_> {
     }
 
     /// The last event not after another one, or the first of all.
-    fn last_before(&self, rows: &[u32], event: &Row) -> Option<u32> {
-        let after = rows.partition_point(|row| self.row(*row).at() <= event.at());
+    fn last_before(&self, rows: &[u32], event: &Row<'_>) -> Option<u32> {
+        let after = rows.partition_point(|row| self.log.at(*row) <= event.at());
         rows.get(after.saturating_sub(1)).copied()
     }
 
@@ -117,36 +121,60 @@ enum Parent {
     Other,
 }
 
+/// Services that go on working for the caller long after they answered.
+const LATE: [&str; 10] = [
+    "cloudformation",
+    "elasticbeanstalk",
+    "autoscaling",
+    "codepipeline",
+    "codebuild",
+    "athena",
+    "backup",
+    "states",
+    "batch",
+    "glue",
+];
+
+/// A quarter of an hour in milliseconds, in which a late service's work begins.
+const BEHIND: i64 = 900_000;
+
 /// The calls that may stand behind a call on behalf: to that service within seconds if there is
-/// one, else any within seconds, else those of the quarter of an hour before.
-fn near(log: &Log, own: &[u32], event: &Row) -> Vec<u32> {
+/// one; else, for a service that works on, its last before; else any within seconds, else those
+/// of the quarter of an hour before.
+fn near(log: &Log, own: &[u32], event: &Row<'_>) -> Vec<u32> {
     let at = event.at();
     let between = |from: i64, to: i64| {
-        let start = own.partition_point(|row| log.rows[*row as usize].at() < at + from);
-        let end = own.partition_point(|row| log.rows[*row as usize].at() <= at + to);
+        let start = own.partition_point(|row| log.at(*row) < at + from);
+        let end = own.partition_point(|row| log.at(*row) <= at + to);
         &own[start..end.max(start)]
     };
     let close = between(-10_000, 2_000);
-    let same: Vec<u32> = close
-        .iter()
-        .copied()
-        .filter(|row| log.rows[*row as usize].source == event.invoked_by)
-        .collect();
-    if !same.is_empty() {
-        // Of calls to the service, those nearest in time.
-        let nearest = same
-            .iter()
-            .map(|row| (log.rows[*row as usize].at() - at).abs())
-            .min()
-            .unwrap_or_default();
-        return same
-            .into_iter()
-            .filter(|row| (log.rows[*row as usize].at() - at).abs() == nearest)
-            .collect();
+    let service = log
+        .text(event.invoked_by)
+        .trim_end_matches(".amazonaws.com");
+    let late: &[u32] = if LATE.contains(&service) {
+        between(-BEHIND, 2_000)
+    } else {
+        &[]
+    };
+    for calls in [close, late] {
+        let same = nearest(log, calls, event);
+        if !same.is_empty() {
+            return same;
+        }
     }
     if close.is_empty() {
-        between(-900_000, 0).to_vec()
+        between(-BEHIND, 0).to_vec()
     } else {
         close.to_vec()
     }
+}
+
+/// Of calls to the service that acted, those nearest in time.
+fn nearest(log: &Log, calls: &[u32], event: &Row<'_>) -> Vec<u32> {
+    let away = |row: &u32| (log.at(*row) - event.at()).abs();
+    let same = |row: &&u32| log.row(**row).source == event.invoked_by;
+    let least = calls.iter().filter(same).map(away).min();
+    let near = calls.iter().filter(same).copied();
+    near.filter(|row| Some(away(row)) == least).collect()
 }

@@ -1,19 +1,23 @@
 //! Reads evidence files into the log: several formats, bounded memory, nothing lost in silence.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::PathBuf;
 
-use flate2::read::MultiGzDecoder;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::csv::Rows;
 use crate::document::Documents;
 use crate::files::{Content, Input, expand, has_log_name, problem, skip_by_name};
-use crate::log::{Log, Row, Texts};
-use crate::splitter::Splitter;
+use crate::frames::is_frame;
+use crate::log::{Events, Log};
+use crate::stream::{decoded_whole, take};
+use crate::unpack::{is_packed, unpack};
+
+/// Largest file that is read in one piece, in bytes as stored.
+const WHOLE: usize = 16 << 20;
 
 /// Problems named singly per file; further ones are counted.
 const PROBLEMS: usize = 20;
@@ -94,10 +98,21 @@ pub(crate) struct Taken {
     pub(crate) events: u64,
 }
 
+impl Taken {
+    fn absorb(&mut self, parts: Vec<Part>) {
+        for part in parts {
+            self.events += part.events.len() as u64;
+            self.log.absorb(&part.events);
+            self.files.extend(part.file);
+            self.skipped.extend(part.skipped);
+            self.problems.extend(part.problems);
+        }
+    }
+}
+
 /// One file's part.
 struct Part {
-    texts: Texts,
-    rows: Vec<Row>,
+    events: Events,
     file: Option<FileTaken>,
     skipped: Option<FileSkipped>,
     problems: Vec<Problem>,
@@ -120,19 +135,19 @@ pub(crate) fn read(sources: &[Source], limits: &Limits) -> Taken {
     inputs.sort_by(|a, b| a.name.cmp(&b.name));
     // The same file given twice is read once; two documents in memory may share a name.
     inputs.dedup_by(|a, b| a.name == b.name && a.content.is_file() && b.content.is_file());
+    let mut done: Vec<Part> = Vec::new();
     for group in inputs.chunks(rayon::current_num_threads() * 4) {
-        let parts: Vec<Part> = group
-            .par_iter()
-            .map(|input| read_one(input, limits))
-            .collect();
-        for part in parts {
-            taken.events += part.rows.len() as u64;
-            taken.log.absorb(&part.texts, part.rows);
-            taken.files.extend(part.file);
-            taken.skipped.extend(part.skipped);
-            taken.problems.extend(part.problems);
-        }
+        // While one group is read, the one before it is taken in.
+        let read = || -> Vec<Part> {
+            group
+                .par_iter()
+                .map(|input| read_one(input, limits))
+                .collect()
+        };
+        let before = std::mem::take(&mut done);
+        (done, ()) = rayon::join(read, || taken.absorb(before));
     }
+    taken.absorb(done);
     taken.problems.sort();
     taken.log.finish();
     taken
@@ -140,8 +155,7 @@ pub(crate) fn read(sources: &[Source], limits: &Limits) -> Taken {
 
 fn read_one(input: &Input<'_>, limits: &Limits) -> Part {
     let mut part = Part {
-        texts: Texts::default(),
-        rows: Vec::new(),
+        events: Events::default(),
         file: None,
         skipped: None,
         problems: Vec::new(),
@@ -156,45 +170,30 @@ fn read_one(input: &Input<'_>, limits: &Limits) -> Part {
         part.skipped = skip(why);
         return part;
     }
-    let opened: io::Result<Box<dyn Read>> = match &input.content {
-        Content::File(path) => File::open(path).map(|file| Box::new(file) as Box<dyn Read>),
-        Content::Bytes(bytes) => Ok(Box::new(*bytes)),
-    };
-    let mut reader = match opened {
-        Ok(reader) => Hashing {
-            inner: reader,
-            hash: Sha256::new(),
-            bytes: 0,
-        },
+    let mut documents = Documents::default();
+    let may_skip = !input.named && !has_log_name(&input.name);
+    let stored = match stored(&input.content) {
+        Ok(Stored::Whole(bytes)) => whole(&bytes, &mut documents, limits, may_skip),
+        Ok(Stored::Long(file)) => stream(file, &mut documents, limits, may_skip),
         Err(error) => {
             part.problems
                 .push(problem(&input.name, format!("cannot be opened: {error}")));
             return part;
         }
     };
-    let mut documents = Documents::new();
-    let foreign = take(
-        &mut reader,
-        &mut documents,
-        limits,
-        !input.named && !has_log_name(&input.name),
-    );
-    if let Err(error) = io::copy(&mut reader, &mut io::sink()) {
-        documents.note(None, None, format!("cannot be read to its end: {error}"));
-    }
-    if foreign {
+    let Some((sha256, bytes)) = stored else {
         part.skipped = skip("not a log by name or content");
         return part;
-    }
-    let (texts, rows, noted) = documents.done();
+    };
+    let (events, noted) = documents.done();
     part.problems = name_problems(&input.name, noted);
     part.file = Some(FileTaken {
         path: input.name.clone(),
-        sha256: hex::encode(reader.hash.finalize()),
-        bytes: reader.bytes,
-        events: rows.len() as u64,
+        sha256: hex::encode(sha256),
+        bytes,
+        events: events.len() as u64,
     });
-    (part.texts, part.rows) = (texts, rows);
+    part.events = events;
     part
 }
 
@@ -216,178 +215,71 @@ fn name_problems(file: &str, noted: Vec<(Option<u64>, Option<u64>, String)>) -> 
     problems
 }
 
-/// Reads a whole stream into `documents`. Returns true when it is none of our business:
-/// `may_skip` and neither JSON nor a known table.
-fn take(
-    reader: &mut Hashing<Box<dyn Read + '_>>,
-    documents: &mut Documents,
-    limits: &Limits,
-    may_skip: bool,
-) -> bool {
-    let mut magic = [0u8; 2];
-    let got = match fill(reader, &mut magic) {
-        Ok(got) => got,
-        Err(error) => {
-            documents.note(None, Some(0), format!("cannot be read: {error}"));
-            return false;
+/// The bytes of a source as stored.
+enum Stored<'a> {
+    /// All of them; a file of ordinary size.
+    Whole(Cow<'a, [u8]>),
+    /// More than is held at once.
+    Long(File),
+}
+
+fn stored<'a>(content: &Content<'a>) -> io::Result<Stored<'a>> {
+    match content {
+        Content::Bytes(bytes) => Ok(Stored::Whole(Cow::Borrowed(bytes))),
+        Content::File(path) => {
+            let mut file = File::open(path)?;
+            // What has no length of its own, such as a pipe, is a stream.
+            let length = file
+                .metadata()
+                .ok()
+                .filter(fs::Metadata::is_file)
+                .and_then(|data| usize::try_from(data.len()).ok());
+            let Some(length) = length.filter(|length| *length <= WHOLE) else {
+                return Ok(Stored::Long(file));
+            };
+            let mut bytes = Vec::with_capacity(length + 1);
+            // A file that grows meanwhile is read as far as it was long.
+            file.by_ref().take(length as u64).read_to_end(&mut bytes)?;
+            Ok(Stored::Whole(Cow::Owned(bytes)))
         }
-    };
-    let whole = io::Cursor::new(&magic[..got]).chain(reader);
-    if magic == [0x1f, 0x8b] {
-        decoded(
-            &mut MultiGzDecoder::new(BufReader::with_capacity(1 << 16, whole)),
-            documents,
-            limits,
-            may_skip,
-        )
+    }
+}
+
+/// SHA-256 and number of the bytes as stored.
+type Seal = ([u8; 32], u64);
+
+/// Reads a source that is in memory. `None` when it is none of our business: `may_skip` and
+/// neither JSON nor a known table.
+fn whole(bytes: &[u8], documents: &mut Documents, limits: &Limits, may_skip: bool) -> Option<Seal> {
+    let fits = |text: &[u8]| text.len() as u64 <= limits.file_bytes;
+    let foreign = if is_packed(bytes) {
+        let unpacked = unpack(bytes, |text| {
+            fits(text).then(|| decoded_whole(text, documents, limits, may_skip))
+        });
+        match unpacked.flatten() {
+            Some(foreign) => foreign,
+            None => take(&mut { bytes }, documents, limits, may_skip),
+        }
+    } else if fits(bytes) && !is_frame(bytes) {
+        decoded_whole(bytes, documents, limits, may_skip)
     } else {
-        decoded(&mut { whole }, documents, limits, may_skip)
-    }
-}
-
-/// Reads until the buffer is full or the stream ends.
-fn fill(reader: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut got = 0;
-    while got < buffer.len() {
-        match reader.read(&mut buffer[got..]) {
-            Ok(0) => break,
-            Ok(more) => got += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) if got == 0 => return Err(error),
-            Err(_) => break,
-        }
-    }
-    Ok(got)
-}
-
-/// What a stream holds, by its first bytes.
-enum Form {
-    Json,
-    Table,
-    Foreign(&'static str),
-    Empty,
-}
-
-fn form(first: &[u8]) -> Form {
-    if first.starts_with(&[0xff, 0xfe]) || first.starts_with(&[0xfe, 0xff]) {
-        return Form::Foreign("is UTF-16 text; convert it to UTF-8 first");
-    }
-    if first.starts_with(b"PK\x03\x04")
-        || first.starts_with(&[0x28, 0xb5, 0x2f, 0xfd])
-        || first.starts_with(b"PAR1")
-    {
-        return Form::Foreign(
-            "is an archive or a column file of a kind that is not read; unpack it first",
-        );
-    }
-    let text = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
-    let Some(start) = text.iter().position(|byte| !byte.is_ascii_whitespace()) else {
-        return if text.len() < 1 << 16 {
-            Form::Empty
-        } else {
-            Form::Json
-        };
+        take(&mut { bytes }, documents, limits, may_skip)
     };
-    let line = text[start..]
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    match text[start] {
-        b'{' | b'[' => Form::Json,
-        _ if Rows::recognises(&String::from_utf8_lossy(line)) => Form::Table,
-        _ if memchr::memmem::find(text, b"eventName").is_some() => Form::Json,
-        _ => Form::Foreign("is not a CloudTrail log"),
-    }
+    (!foreign).then(|| (Sha256::digest(bytes).into(), bytes.len() as u64))
 }
 
-fn decoded(
-    reader: &mut dyn Read,
-    documents: &mut Documents,
-    limits: &Limits,
-    may_skip: bool,
-) -> bool {
-    let mut buffer = vec![0u8; 1 << 16];
-    let first = match fill(reader, &mut buffer) {
-        Ok(got) => got,
-        Err(error) => {
-            documents.note(None, Some(0), format!("cannot be decompressed: {error}"));
-            return false;
-        }
+/// Reads a source chunk by chunk; otherwise as [`whole`].
+fn stream(file: File, documents: &mut Documents, limits: &Limits, may_skip: bool) -> Option<Seal> {
+    let mut reader = Hashing {
+        inner: file,
+        hash: Sha256::new(),
+        bytes: 0,
     };
-    match form(&buffer[..first]) {
-        Form::Foreign(_) if may_skip => return true,
-        Form::Foreign(what) => documents.note(None, Some(0), what.into()),
-        Form::Empty => documents.note(None, None, "is empty".into()),
-        Form::Json => {
-            let mut splitter = Splitter::new(limits.event_bytes);
-            pump(
-                reader,
-                &mut buffer,
-                first,
-                limits,
-                documents,
-                &mut |chunk, documents| splitter.push(chunk, &mut |piece| documents.piece(piece)),
-            );
-            splitter.finish(&mut |piece| documents.piece(piece));
-        }
-        Form::Table => {
-            let mut rows = Rows::default();
-            pump(
-                reader,
-                &mut buffer,
-                first,
-                limits,
-                documents,
-                &mut |chunk, documents| {
-                    rows.push(chunk, &mut |line, row| documents.table_row(line, row));
-                },
-            );
-            rows.finish(&mut |line, row| documents.table_row(line, row));
-        }
+    let foreign = take(&mut reader, documents, limits, may_skip);
+    if let Err(error) = io::copy(&mut reader, &mut io::sink()) {
+        documents.note(None, None, format!("cannot be read to its end: {error}"));
     }
-    false
-}
-
-/// Hands a stream on chunk by chunk, up to the limit.
-fn pump(
-    reader: &mut dyn Read,
-    buffer: &mut [u8],
-    first: usize,
-    limits: &Limits,
-    documents: &mut Documents,
-    push: &mut dyn FnMut(&[u8], &mut Documents),
-) {
-    let mut total = 0;
-    let mut got = first;
-    while got > 0 {
-        total += got as u64;
-        if total > limits.file_bytes {
-            documents.note(
-                None,
-                Some(total),
-                format!(
-                    "holds more than the limit of {} bytes; the rest was not read",
-                    limits.file_bytes
-                ),
-            );
-            return;
-        }
-        push(&buffer[..got], documents);
-        got = loop {
-            match reader.read(buffer) {
-                Ok(got) => break got,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    documents.note(
-                        None,
-                        Some(total),
-                        format!("cannot be read further: {error}"),
-                    );
-                    return;
-                }
-            }
-        };
-    }
+    (!foreign).then(|| (reader.hash.finalize().into(), reader.bytes))
 }
 
 /// Hashes and counts what passes through.

@@ -66,6 +66,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
+/// A value as it stands in the record; null counts as absent.
+fn raw<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'a str>, D::Error> {
+    Option::<&RawValue>::deserialize(deserializer).map(|raw| raw.map(RawValue::get))
+}
+
 /// The fields of a record that Relatch looks at; request and response stay unparsed.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -103,16 +108,19 @@ pub(crate) struct Record<'a> {
     pub(crate) recipient_account_id: Text<'a>,
     #[serde(borrow, rename = "sharedEventID")]
     pub(crate) shared_event_id: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) user_identity: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(crate) request_parameters: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(crate) response_elements: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(crate) additional_event_data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub(crate) resources: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "raw")]
+    pub(crate) user_identity: Option<&'a str>,
+    #[serde(borrow, deserialize_with = "raw")]
+    pub(crate) request_parameters: Option<&'a str>,
+    #[serde(borrow, deserialize_with = "raw")]
+    pub(crate) response_elements: Option<&'a str>,
+    #[serde(borrow, deserialize_with = "raw")]
+    pub(crate) additional_event_data: Option<&'a str>,
+    #[serde(borrow, deserialize_with = "raw")]
+    pub(crate) resources: Option<&'a str>,
+    /// The number of the caller, where `userIdentity` is one that was read before.
+    #[serde(skip)]
+    pub(crate) who: Option<u32>,
 }
 
 /// The `userIdentity` element.
@@ -133,8 +141,8 @@ pub(crate) struct Identity<'a> {
     pub(crate) user_name: Text<'a>,
     #[serde(borrow)]
     pub(crate) invoked_by: Text<'a>,
-    #[serde(borrow)]
-    pub(crate) session_context: Option<&'a RawValue>,
+    #[serde(borrow, deserialize_with = "raw")]
+    pub(crate) session_context: Option<&'a str>,
 }
 
 /// The `sessionContext` element of `userIdentity`.
@@ -173,8 +181,8 @@ impl<'a> Record<'a> {
     }
 
     /// Renamed or quoted fields are left to the slower reader in `normalise`.
-    fn is_event(&self) -> bool {
-        let quoted = |raw: Option<&RawValue>| raw.is_some_and(|raw| raw.get().starts_with('"'));
+    pub(crate) fn is_event(&self) -> bool {
+        let quoted = |raw: Option<&str>| raw.is_some_and(|raw| raw.starts_with('"'));
         let structured = [
             self.user_identity,
             self.request_parameters,
@@ -191,7 +199,7 @@ impl<'a> Record<'a> {
     /// The identity, empty when absent or of an unknown form.
     pub(crate) fn identity(&self) -> Identity<'a> {
         self.user_identity
-            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .and_then(|raw| serde_json::from_str(raw).ok())
             .unwrap_or_default()
     }
 
@@ -205,13 +213,16 @@ impl<'a> Identity<'a> {
     /// The session context, empty when absent.
     pub(crate) fn session(&self) -> SessionContext<'a> {
         self.session_context
-            .and_then(|raw| serde_json::from_str(raw.get()).ok())
+            .and_then(|raw| serde_json::from_str(raw).ok())
             .unwrap_or_default()
     }
 }
 
 /// Reads RFC 3339, "date time" with a blank, or a number of seconds or milliseconds since 1970.
 pub(crate) fn parse_time(text: &str) -> Option<i64> {
+    if let Some(time) = plain_time(text) {
+        return Some(time);
+    }
     let text = text.trim();
     if text.is_empty() {
         return None;
@@ -241,6 +252,51 @@ pub(crate) fn parse_time(text: &str) -> Option<i64> {
     let seconds: i64 = whole.parse().ok()?;
     fraction.parse::<u64>().ok()?;
     seconds.checked_mul(1000)
+}
+
+/// The form that CloudTrail writes, `2023-07-10T14:40:00Z`, from the year 1970 on.
+fn plain_time(text: &str) -> Option<i64> {
+    let bytes: &[u8; 20] = text.as_bytes().try_into().ok()?;
+    let marks = [
+        (4, b'-'),
+        (7, b'-'),
+        (10, b'T'),
+        (13, b':'),
+        (16, b':'),
+        (19, b'Z'),
+    ];
+    if marks.iter().any(|(at, mark)| bytes[*at] != *mark) {
+        return None;
+    }
+    let number = |from: usize, to: usize| {
+        bytes[from..to].iter().try_fold(0i64, |number, byte| {
+            byte.is_ascii_digit()
+                .then(|| number * 10 + i64::from(byte - b'0'))
+        })
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    // Days that not every month has are left to the calendar.
+    let plain = year >= 1970
+        && (1..=12).contains(&month)
+        && (1..=28).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    plain.then(|| ((days(year, month, day) * 24 + hour) * 60 + minute) * 60_000 + second * 1000)
+}
+
+/// Days since 1970 in the Gregorian calendar; the year is taken to begin in March, so that the
+/// day that leap years add is its last.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let (year, month) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let leaps = year / 4 - year / 100 + year / 400;
+    // The five months from March to July have 153 days, and so have the next five.
+    year * 365 + leaps + (153 * month + 2) / 5 + day - 719_469
 }
 
 /// RFC 3339 in UTC, whole seconds unless there is a fraction.
@@ -274,6 +330,25 @@ mod tests {
             show_time(1_689_000_000_000).as_deref(),
             Some("2023-07-10T14:40:00Z")
         );
+    }
+
+    #[test]
+    fn plain_times_agree_with_the_calendar() {
+        for day in 0..40_000i64 {
+            let time = day * 86_400_000 + day % 86_400 * 1000;
+            let text = show_time(time).expect("in range");
+            let date: i64 = text[8..10].parse().expect("a day");
+            let expected = (date <= 28).then_some(time);
+            assert_eq!(plain_time(&text), expected, "{text}");
+            assert_eq!(parse_time(&text), Some(time), "{text}");
+        }
+        for odd in [
+            "2023-02-30T00:00:00Z",
+            "2023-13-01T00:00:00Z",
+            "1969-01-01T00:00:00Z",
+        ] {
+            assert_eq!(plain_time(odd), None, "{odd}");
+        }
     }
 
     #[test]

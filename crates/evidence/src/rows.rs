@@ -1,49 +1,116 @@
-//! Turns a parsed record into a row of the log.
+//! Turns parsed records into events of the log.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
 use sha2::{Digest, Sha256};
 
-use crate::facts;
-use crate::log::{EventId, Flags, IdentityKind, Row, Sym, Texts, join_id};
-use crate::record::{Identity, Record, parse_time};
+use crate::facts::{self, facts};
+use crate::identities::{Identities, Known};
+use crate::ids::join_id;
+use crate::log::{Call, EventId, Events, Flags, Origin, Parts, Texts};
+use crate::record::Record;
+use crate::tables::Map;
 
-/// Builds the row of a record. `bytes` are the record's own; they stand in for a missing id.
-pub(crate) fn row(record: &Record<'_>, bytes: &[u8], texts: &mut Texts) -> Row {
-    let identity = record.identity();
-    let session = identity.session();
-    let arn = texts.put(identity.arn.get());
-    let issuer = session
-        .session_issuer
-        .as_ref()
-        .map(|issuer| issuer.arn.get())
-        .unwrap_or_default();
-    let made = session
-        .attributes
-        .as_ref()
-        .and_then(|attributes| parse_time(attributes.creation_date.get()))
-        .unwrap_or_default();
-    Row {
-        id: event_id(record, bytes, texts),
-        shared: join_id(record.shared_event_id.get()),
-        time: record.time(),
-        made: made.div_euclid(1000),
-        kind: identity_kind(&identity),
-        arn,
-        principal: texts.put(identity.principal_id.get()),
-        user: texts.put(user_name(&identity)),
-        account: texts.put(account(&identity)),
-        recipient: texts.put(record.recipient_account_id.get()),
-        key: texts.put(identity.access_key_id.get()),
-        issuer: texts.put(issuer),
-        source_identity: texts.put(session.source_identity.get()),
-        invoked_by: texts.put(invoked_by(record, &identity)),
-        address: texts.put(record.source_address.get()),
-        agent: texts.put(record.user_agent.get()),
-        source: texts.put(record.event_source.get()),
-        name: texts.put(record.event_name.get()),
-        region: texts.put(record.aws_region.get()),
-        error: texts.put(error(record)),
-        flags: flags(record),
-        facts: facts::facts(record, texts),
+/// The mark of a call made with a service credential.
+static BEARER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("callWithBearerToken"));
+
+/// Most requests whose facts are kept by their text.
+const KEPT: usize = 8192;
+
+/// Longest text of a request kept, in bytes.
+const LONGEST: usize = 4096;
+
+/// Collects the events of one file.
+#[derive(Default)]
+pub(crate) struct Rows {
+    pub(crate) events: Events,
+    identities: Identities,
+    /// Details by the text of the parts they are drawn from, which callers repeat.
+    details: Map<Box<[u8]>, u32>,
+    key: Vec<u8>,
+}
+
+impl Rows {
+    /// Adds a record; false when its time cannot be read. `bytes` are the record's own; they
+    /// stand in for a missing id.
+    pub(crate) fn add(&mut self, record: &Record<'_>, bytes: &[u8]) -> bool {
+        let time = record.time();
+        let id = event_id(record, bytes, &mut self.events.texts);
+        let parts = Parts {
+            who: self.identities.who(record, &mut self.events),
+            call: self.call(record),
+            origin: self.origin(record),
+            detail: self.detail(record),
+        };
+        self.events.push(id, time, parts);
+        time.is_some()
+    }
+
+    /// The `userIdentity` that bytes begin with, if it was read before.
+    pub(crate) fn identity(&self, bytes: &[u8]) -> Option<Known> {
+        self.identities.find(bytes)
+    }
+
+    fn call(&mut self, record: &Record<'_>) -> u32 {
+        let texts = &mut self.events.texts;
+        let call = Call {
+            source: texts.put(record.event_source.get()),
+            name: texts.put(record.event_name.get()),
+            region: texts.put(record.aws_region.get()),
+            error: texts.put(error(record)),
+            recipient: texts.put(record.recipient_account_id.get()),
+            flags: flags(record),
+        };
+        self.events.call(call)
+    }
+
+    fn origin(&mut self, record: &Record<'_>) -> u32 {
+        let address = record.source_address.get();
+        let origin = Origin {
+            address: self.events.texts.put(address),
+            agent: self.events.texts.put(record.user_agent.get()),
+            service: is_service(address),
+        };
+        self.events.origin(origin)
+    }
+
+    fn detail(&mut self, record: &Record<'_>) -> u32 {
+        let shared = join_id(record.shared_event_id.get());
+        if !facts::may_tell(record) {
+            return self.events.detail(shared, &[]);
+        }
+        self.key.clear();
+        let parts = [
+            Some(record.event_source.get()),
+            Some(record.event_name.get()),
+            Some(record.error_code.get()),
+            Some(record.error_message.get()),
+            record.request_parameters,
+            record.response_elements,
+            record.additional_event_data,
+            record.resources,
+        ];
+        for part in parts {
+            // No text of a record holds a raw zero byte.
+            self.key
+                .extend_from_slice(part.unwrap_or_default().as_bytes());
+            self.key.push(0);
+        }
+        if shared.is_none()
+            && let Some(known) = self.details.get(self.key.as_slice())
+        {
+            return *known;
+        }
+        let facts = facts(record, &mut self.events.texts);
+        let detail = self.events.detail(shared, &facts);
+        if shared.is_none() && self.key.len() <= LONGEST {
+            if self.details.len() >= KEPT {
+                self.details.clear();
+            }
+            self.details.insert(self.key.as_slice().into(), detail);
+        }
+        detail
     }
 }
 
@@ -51,54 +118,15 @@ fn event_id(record: &Record<'_>, bytes: &[u8], texts: &mut Texts) -> EventId {
     match record.event_id.get() {
         "" => {
             let hash = hex::encode(Sha256::digest(bytes));
-            EventId::Other(texts.put(&format!("no-id-{}", &hash[..32])))
+            EventId::other(texts.put(&format!("no-id-{}", &hash[..32])))
         }
         id => EventId::new(id, texts),
     }
 }
 
-fn identity_kind(identity: &Identity<'_>) -> IdentityKind {
-    match identity.kind.get() {
-        "IAMUser" => IdentityKind::User,
-        "AssumedRole" | "FederatedUser" => IdentityKind::Session,
-        "Root" => IdentityKind::Root,
-        "AWSService" => IdentityKind::Service,
-        "" if identity.arn.get().contains(":assumed-role/") => IdentityKind::Session,
-        "" if identity.arn.get().contains(":user/") => IdentityKind::User,
-        "" if !identity.invoked_by.get().is_empty() => IdentityKind::Service,
-        _ => IdentityKind::Other,
-    }
-}
-
-/// The plain user name, from the field or the last part of the ARN.
-fn user_name<'t>(identity: &'t Identity<'_>) -> &'t str {
-    let named = identity.user_name.get();
-    let arn = identity.arn.get();
-    if named.is_empty() && arn.contains(":user/") {
-        arn.rsplit('/').next().unwrap_or_default()
-    } else {
-        named
-    }
-}
-
-fn account<'t>(identity: &'t Identity<'_>) -> &'t str {
-    let named = identity.account_id.get();
-    if named.is_empty() {
-        identity.arn.get().split(':').nth(4).unwrap_or_default()
-    } else {
-        named
-    }
-}
-
-/// Who called on the identity's behalf: told by `invokedBy`, or by an address that is a service.
-fn invoked_by<'t>(record: &'t Record<'_>, identity: &'t Identity<'_>) -> &'t str {
-    let named = identity.invoked_by.get();
-    let address = record.source_address.get();
-    if named.is_empty() && (address.ends_with(".amazonaws.com") || address == "AWS Internal") {
-        address
-    } else {
-        named
-    }
+/// Whether an address is the name of a service, which then called on the identity's behalf.
+fn is_service(address: &str) -> bool {
+    address.ends_with(".amazonaws.com") || address == "AWS Internal"
 }
 
 /// The error code; a failed console login and a bare error message count as errors too.
@@ -107,7 +135,7 @@ fn error<'t>(record: &'t Record<'_>) -> &'t str {
         ("", "") if record.event_name.get() == "ConsoleLogin" => {
             let failed = record
                 .response_elements
-                .is_some_and(|raw| raw.get().contains("Failure"));
+                .is_some_and(|raw| raw.contains("Failure"));
             if failed { "Failure" } else { "" }
         }
         ("", "") => "",
@@ -117,12 +145,10 @@ fn error<'t>(record: &'t Record<'_>) -> &'t str {
 }
 
 fn flags(record: &Record<'_>) -> Flags {
-    let bearer = record
-        .additional_event_data
-        .is_some_and(|raw| raw.get().contains("callWithBearerToken"))
-        || record
-            .request_parameters
-            .is_some_and(|raw| raw.get().contains("callWithBearerToken"));
+    let bearer = [record.additional_event_data, record.request_parameters]
+        .into_iter()
+        .flatten()
+        .any(|raw| BEARER.find(raw.as_bytes()).is_some());
     Flags {
         read_only: record.read_only.get() == "true",
         data: record.event_category.get() == "Data"
@@ -150,7 +176,6 @@ fn is_object_call(record: &Record<'_>) -> bool {
 }
 
 /// Whether a text is an address a caller could have, not the name of a service.
-pub(crate) fn is_caller_address(texts: &Texts, address: Sym) -> bool {
-    let text = texts.get(address);
-    !text.is_empty() && !text.ends_with(".amazonaws.com") && text != "AWS Internal"
+pub(crate) fn is_caller_address(text: &str) -> bool {
+    !text.is_empty() && !is_service(text)
 }

@@ -1,18 +1,41 @@
 //! How much a stretch of calls looks like an attack, with the reasons.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::actors::Credential;
+use crate::actors::{Credential, Index};
 use crate::agents::Client;
 use crate::classes::{Class, Classes};
 use crate::log::{IdentityKind, Log, Sym, What};
+use crate::premises::{Premises, is_habit};
 use crate::record::show_time;
+use crate::tables::Set;
 
 /// From this score on a stretch of calls is taken for an attack.
 pub(crate) const SUSPICIOUS: u32 = 5;
 
 /// Ten minutes, the width of a burst, in milliseconds.
 const BURST: i64 = 600_000;
+
+/// One day in milliseconds.
+const DAY: i64 = 24 * 3_600_000;
+
+/// What a credential did before some calls, sorted by time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Habit<'a> {
+    pub(crate) before: &'a [u32],
+    /// It was over when the calls began.
+    pub(crate) ended: bool,
+}
+
+impl<'a> Habit<'a> {
+    /// A habit that may have gone on.
+    pub(crate) fn new(before: &'a [u32]) -> Self {
+        Habit {
+            before,
+            ended: false,
+        }
+    }
+}
 
 /// Writes that the daily administration of users is made of.
 const USER_WRITES: [&str; 4] = [
@@ -41,72 +64,56 @@ impl Score {
     }
 }
 
-/// Who used an address first, and whether people do.
-struct AddressUse {
-    by: Credential,
-    people: bool,
-}
-
 /// What scoring needs to know of the whole log.
 pub(crate) struct Scorer<'a> {
     log: &'a Log,
     classes: Classes,
-    addresses: HashMap<Sym, AddressUse>,
-    clients: HashMap<Sym, Client>,
+    premises: Premises,
+    /// What each agent tells, by the number of the origin.
+    clients: Vec<Client>,
 }
 
 impl<'a> Scorer<'a> {
     /// Looks over the log once.
-    pub(crate) fn new(log: &'a Log) -> Self {
-        let mut addresses: HashMap<Sym, AddressUse> = HashMap::new();
-        for row in log
-            .rows
-            .iter()
-            .filter(|row| !row.invoked_by.some() && row.address.some())
-        {
-            let people = row.kind == IdentityKind::User;
-            let known = addresses.entry(row.address).or_insert_with(|| AddressUse {
-                by: Credential::of(log, row),
-                people,
-            });
-            known.people |= people;
-        }
-        let mut clients = HashMap::new();
-        for row in &log.rows {
-            clients
-                .entry(row.agent)
-                .or_insert_with(|| Client::new(log.text(row.agent)));
-        }
+    pub(crate) fn new(log: &'a Log, index: &Index) -> Self {
+        let clients = log.origins().iter();
         Scorer {
             log,
-            clients,
+            clients: clients
+                .map(|origin| Client::new(log.text(origin.agent)))
+                .collect(),
             classes: Classes::new(log),
-            addresses,
+            premises: Premises::new(log, index),
         }
+    }
+
+    /// Who calls from where.
+    pub(crate) fn premises(&self) -> &Premises {
+        &self.premises
     }
 
     fn class(&self, row: u32) -> &Class {
-        let row = &self.log.rows[row as usize];
-        self.classes.get(row.source, row.name)
+        self.classes.get(self.log.call(row))
     }
 
     fn at(&self, row: u32) -> i64 {
-        self.log.rows[row as usize].at()
+        self.log.at(row)
     }
 
     /// What the user agent of an event tells.
     pub(crate) fn client(&self, row: u32) -> &Client {
-        &self.clients[&self.log.rows[row as usize].agent]
+        &self.clients[self.log.origin(row) as usize]
     }
 
-    /// Scores `rows`, given what the same credential did `before`; both sorted by time.
-    pub(crate) fn score(&self, credential: Credential, rows: &[u32], before: &[u32]) -> Score {
+    /// Scores `rows`, given what the same credential did before; both sorted by time.
+    pub(crate) fn score(&self, credential: Credential, rows: &[u32], habit: Habit<'_>) -> Score {
+        let before = habit.before;
         let mut score = Score::default();
         if rows.is_empty() {
             return score;
         }
-        let known: HashSet<(Sym, Sym)> = before.iter().map(|row| self.call(*row)).collect();
-        self.place(credential, rows, before, &mut score);
+        let known: Set<(Sym, Sym)> = before.iter().map(|row| self.call(*row)).collect();
+        self.place(credential, rows, habit, &mut score);
         self.instance(credential, rows, before, &mut score);
         self.tool(rows, &mut score);
         self.denied(rows, &known, &mut score);
@@ -119,36 +126,30 @@ impl<'a> Scorer<'a> {
     }
 
     fn call(&self, row: u32) -> (Sym, Sym) {
-        let row = &self.log.rows[row as usize];
-        (row.source, row.name)
+        let call = &self.log.calls()[self.log.call(row) as usize];
+        (call.source, call.name)
     }
 
     /// Whether there is a habit to compare with.
     pub(crate) fn established(&self, before: &[u32]) -> bool {
-        match (before.first(), before.last()) {
-            (Some(first), Some(last)) => {
-                before.len() >= 5 && self.at(*last) - self.at(*first) >= 3_600_000
-            }
-            _ => false,
-        }
+        is_habit(self.log, before)
     }
 
-    fn place(&self, credential: Credential, rows: &[u32], before: &[u32], score: &mut Score) {
+    fn place(&self, credential: Credential, rows: &[u32], habit: Habit<'_>, score: &mut Score) {
+        let before = habit.before;
+        let moved = habit.ended && self.carries_on(rows, before);
         if !self.established(before) {
             return;
         }
-        let column = |row: &u32| self.log.rows[*row as usize].address;
-        let habit: HashSet<Sym> = before.iter().map(column).collect();
-        let Some(row) = rows.iter().find(|row| !habit.contains(&column(row))) else {
+        let column = |row: &u32| self.log.address(*row);
+        let places: Set<Sym> = before.iter().map(column).collect();
+        let Some(row) = rows.iter().find(|row| !places.contains(&column(row))) else {
             return;
         };
         let address = column(row);
-        let first_here = self
-            .addresses
-            .get(&address)
-            .is_some_and(|known| known.by == credential);
+        let first_here = self.premises.is_first(credential, address);
         // A caller that changes addresses all the time tells little by one more.
-        let points = if habit.len() >= 4 {
+        let points = if places.len() >= 4 || moved || self.premises.is_shared(address, i64::MAX) {
             1
         } else if first_here {
             4
@@ -166,7 +167,7 @@ impl<'a> Scorer<'a> {
             ),
         );
         score.another_hand |= points >= 4;
-        let clients: HashSet<&str> = before
+        let clients: Set<&str> = before
             .iter()
             .map(|row| self.client(*row).family.as_str())
             .collect();
@@ -182,6 +183,22 @@ impl<'a> Scorer<'a> {
         }
     }
 
+    /// Whether calls go on with what was done before, as after a move: within a day and for more
+    /// than a moment, with the same clients, and four of five of a kind made before.
+    fn carries_on(&self, rows: &[u32], before: &[u32]) -> bool {
+        let Some(last) = before.last() else {
+            return false;
+        };
+        let client = |row: &u32| self.client(*row).family.as_str();
+        let clients: Set<&str> = before.iter().map(client).collect();
+        let calls: Set<(Sym, Sym)> = before.iter().map(|row| self.call(*row)).collect();
+        let known = rows.iter().filter(|row| calls.contains(&self.call(**row)));
+        self.established(rows)
+            && self.at(rows[0]) - self.at(*last) < DAY
+            && rows.iter().all(|row| clients.contains(client(row)))
+            && known.count() * 5 >= rows.len() * 4
+    }
+
     /// The key of an instance's role, used where no instance is.
     fn instance(&self, credential: Credential, rows: &[u32], before: &[u32], score: &mut Score) {
         let Credential::Session(arn) = credential else {
@@ -191,13 +208,10 @@ impl<'a> Scorer<'a> {
         if !is_instance_session(self.log.text(arn)) {
             return;
         }
-        let habit: HashSet<Sym> = before
-            .iter()
-            .map(|row| self.log.rows[*row as usize].address)
-            .collect();
+        let habit: Set<Sym> = before.iter().map(|row| self.log.address(*row)).collect();
         for row in rows {
             let at = self.at(*row);
-            let address = self.log.rows[*row as usize].address;
+            let address = self.log.address(*row);
             let moved = !habit.is_empty() && !habit.contains(&address);
             if self.client(*row).desktop {
                 score.add(
@@ -214,12 +228,7 @@ impl<'a> Scorer<'a> {
                         self.log.text(address)
                     ),
                 );
-            } else if self
-                .addresses
-                .get(&address)
-                .is_some_and(|known| known.people)
-                && self.client(*row).hand_tool
-            {
+            } else if self.premises.has_people(address) && self.client(*row).hand_tool {
                 score.add(
                     4,
                     at,
@@ -279,8 +288,8 @@ impl<'a> Scorer<'a> {
         best
     }
 
-    fn denied(&self, rows: &[u32], known: &HashSet<(Sym, Sym)>, score: &mut Score) {
-        let is_denied = |row: &u32| is_denied(self.log.text(self.log.rows[*row as usize].error));
+    fn denied(&self, rows: &[u32], known: &Set<(Sym, Sym)>, score: &mut Score) {
+        let is_denied = |row: &u32| is_denied(self.log.text(self.log.error(*row)));
         let hits = rows
             .iter()
             .filter(|row| is_denied(row) && !known.contains(&self.call(**row)))
@@ -299,8 +308,8 @@ impl<'a> Scorer<'a> {
             format!("{count} different calls denied within ten minutes"),
         );
         let asked = rows.iter().flat_map(|row| {
-            self.log.rows[*row as usize]
-                .facts()
+            self.log
+                .facts(*row)
                 .iter()
                 .filter(|fact| fact.what == What::RoleAsked)
                 .map(|fact| (*row, fact.name))
@@ -316,7 +325,7 @@ impl<'a> Scorer<'a> {
     }
 
     /// Looking around: many kinds of reads, or the calls that show what a key may do.
-    fn survey(&self, rows: &[u32], known: &HashSet<(Sym, Sym)>, score: &mut Score) {
+    fn survey(&self, rows: &[u32], known: &Set<(Sym, Sym)>, score: &mut Score) {
         let by_hand = |row: &&u32| {
             !self.client(**row).console
                 && !self.client(**row).builder
@@ -347,7 +356,7 @@ impl<'a> Scorer<'a> {
     }
 
     /// Writes that attackers make, each kind counted once and only if it is new for the caller.
-    fn impact(&self, rows: &[u32], known: &HashSet<(Sym, Sym)>, score: &mut Score) {
+    fn impact(&self, rows: &[u32], known: &Set<(Sym, Sym)>, score: &mut Score) {
         let mut seen: BTreeSet<&str> = BTreeSet::new();
         let (mut total, mut for_users) = (0, 0);
         for row in rows {
@@ -355,7 +364,7 @@ impl<'a> Scorer<'a> {
                 continue;
             };
             let builder = self.client(*row).builder && points < 4;
-            if self.log.rows[*row as usize].error.some()
+            if self.log.error(*row).some()
                 || builder
                 || known.contains(&self.call(*row))
                 || total >= 10
@@ -382,7 +391,7 @@ impl<'a> Scorer<'a> {
 
     fn secrets(&self, rows: &[u32], before: &[u32], score: &mut Score) {
         let ids = |row: &u32| -> Vec<Sym> {
-            let row = &self.log.rows[*row as usize];
+            let row = self.log.row(*row);
             let secret = |text: &str| {
                 text.starts_with("secretsmanager") || text.starts_with("ssm-parameter")
             };
@@ -391,7 +400,7 @@ impl<'a> Scorer<'a> {
             });
             facts.map(|fact| fact.name).collect()
         };
-        let known: HashSet<Sym> = before.iter().flat_map(ids).collect();
+        let known: Set<Sym> = before.iter().flat_map(ids).collect();
         let by_hand = |row: &&u32| !self.client(**row).builder;
         let hits = rows.iter().filter(by_hand).flat_map(|row| {
             ids(row)
@@ -418,7 +427,7 @@ impl<'a> Scorer<'a> {
     fn logins(&self, rows: &[u32], score: &mut Score) {
         let mut failures = 0;
         for row in rows {
-            let event = &self.log.rows[*row as usize];
+            let event = self.log.row(*row);
             let Some(login) = event.facts().iter().find(|fact| fact.what == What::Login) else {
                 continue;
             };
@@ -444,7 +453,7 @@ impl<'a> Scorer<'a> {
         }
         if let Some(row) = rows
             .iter()
-            .find(|row| self.log.rows[**row as usize].kind == IdentityKind::Root)
+            .find(|row| self.log.row(**row).kind == IdentityKind::Root)
         {
             score.add(3, self.at(*row), "root used".into());
         }
@@ -458,12 +467,7 @@ impl<'a> Scorer<'a> {
         }
         let best = calls
             .values()
-            .map(|rows| {
-                self.burst(
-                    rows.iter()
-                        .map(|row| (*row, self.log.rows[*row as usize].region)),
-                )
-            })
+            .map(|rows| self.burst(rows.iter().map(|row| (*row, self.log.row(*row).region))))
             .max_by_key(|(count, at)| (*count, -at));
         if let Some((count, at)) = best.filter(|(count, _)| *count >= 5) {
             score.add(

@@ -1,6 +1,6 @@
 //! Where the attack began: given by the user, or proposed from the log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,6 @@ use crate::attribution::Taint;
 use crate::links::{Link, Mark};
 use crate::log::{IdentityKind, Log, Sym, What};
 use crate::record::show_time;
-use crate::rows::is_caller_address;
 use crate::score::{SUSPICIOUS, Score, Scorer};
 use crate::split::{Hints, Split, split};
 use crate::text::sanitize;
@@ -71,12 +70,14 @@ pub(crate) struct Seeding<'a> {
     pub(crate) index: &'a Index,
     pub(crate) scorer: &'a Scorer<'a>,
     pub(crate) seeds: &'a Seeds,
+    /// How each credential splits when nothing is known from outside.
+    pub(crate) splits: &'a BTreeMap<Credential, Split>,
 }
 
 /// A credential that looks like an attack.
-struct Candidate {
+struct Candidate<'a> {
     credential: Credential,
-    split: Split,
+    split: &'a Split,
 }
 
 impl Seeding<'_> {
@@ -94,7 +95,7 @@ impl Seeding<'_> {
     }
 
     fn in_window(&self, row: u32) -> bool {
-        let at = self.log.rows[row as usize].at();
+        let at = self.log.at(row);
         self.seeds
             .since
             .is_none_or(|since| at >= since.as_millisecond())
@@ -107,7 +108,7 @@ impl Seeding<'_> {
     fn find(&self, texts: &BTreeSet<String>) -> BTreeSet<Sym> {
         texts
             .iter()
-            .filter_map(|text| self.log.texts.find(text))
+            .filter_map(|text| self.log.find(text))
             .collect()
     }
 
@@ -126,22 +127,17 @@ impl Seeding<'_> {
         for key in &self.seeds.access_keys {
             let rows = self
                 .log
-                .texts
                 .find(key)
-                .and_then(|sym| self.index.by_key.get(&sym))
-                .cloned()
+                .map(|sym| self.index.by_key(sym))
                 .unwrap_or_default();
             used.push(self.given_credential("access_key", key, &rows, &hints, taint));
         }
         for arn in &self.seeds.arns {
-            let sym = self.log.texts.find(arn);
-            let find = |map: &std::collections::HashMap<Sym, Vec<u32>>| {
-                sym.and_then(|sym| map.get(&sym))
-                    .cloned()
-                    .unwrap_or_default()
-            };
-            let mut rows = find(&self.index.by_arn);
-            rows.extend(find(&self.index.by_issuer));
+            let mut rows = Vec::new();
+            if let Some(sym) = self.log.find(arn) {
+                rows = self.index.by_arn(sym);
+                rows.extend(self.index.by_issuer(sym));
+            }
             rows.sort_unstable();
             rows.dedup();
             used.push(self.given_credential("arn", arn, &rows, &hints, taint));
@@ -151,13 +147,13 @@ impl Seeding<'_> {
             ("agent", &self.seeds.agents, true),
         ] {
             for text in texts {
-                let sym = self.log.texts.find(text);
+                let sym = self.log.find(text);
                 let hit = |row: &u32| {
-                    let event = &self.log.rows[*row as usize];
+                    let event = &self.log.row(*row);
                     sym == Some(if by_agent { event.agent } else { event.address })
                         && self.in_window(*row)
                 };
-                let rows: Vec<u32> = (0u32..).take(self.log.rows.len()).filter(hit).collect();
+                let rows: Vec<u32> = self.log.numbers().filter(hit).collect();
                 for row in &rows {
                     taint.taint(*row, Link::Seed, None);
                 }
@@ -195,7 +191,7 @@ impl Seeding<'_> {
             std::collections::BTreeMap::new();
         for row in rows {
             groups
-                .entry(Credential::of(self.log, &self.log.rows[*row as usize]))
+                .entry(Credential::of(self.log, &self.log.row(*row)))
                 .or_default()
                 .push(*row);
         }
@@ -233,17 +229,13 @@ impl Seeding<'_> {
             since: None,
             named: false,
         };
-        let mut ranked: Vec<Candidate> = self
-            .index
-            .by_credential
+        let mut ranked: Vec<Candidate<'_>> = self
+            .splits
             .iter()
-            .filter(|(credential, _)| !matches!(credential, Credential::Service(_)))
-            .map(|(credential, rows)| Candidate {
+            .filter(|(_, split)| split.score.points >= SUSPICIOUS && !split.thief.is_empty())
+            .map(|(credential, split)| Candidate {
                 credential: *credential,
-                split: split(self.log, self.scorer, *credential, rows, &hints),
-            })
-            .filter(|candidate| {
-                candidate.split.score.points >= SUSPICIOUS && !candidate.split.thief.is_empty()
+                split,
             })
             .collect();
         // Most points first; then whoever acted first, which is nearer to the root.
@@ -278,29 +270,23 @@ impl Seeding<'_> {
     }
 
     /// Whether a suspicious credential was used from an address that only the attacker used first.
-    fn shares_address(&self, candidate: &Candidate, taint: &Taint<'_>) -> bool {
+    fn shares_address(&self, candidate: &Candidate<'_>, taint: &Taint<'_>) -> bool {
         candidate.split.score.another_hand
             && candidate.split.thief.iter().any(|row| {
-                let address = self.log.rows[*row as usize].address;
-                let first = self
-                    .index
-                    .by_address
-                    .get(&address)
-                    .into_iter()
-                    .flatten()
-                    .find(|row| !self.log.rows[**row as usize].invoked_by.some());
-                first.is_some_and(|first| taint.mark(*first) == Mark::Tainted)
+                let address = self.log.address(*row);
+                let first = self.scorer.premises().first_from(address);
+                first.is_some_and(|first| taint.mark(first) == Mark::Tainted)
             })
     }
 
     fn adopt(
         &self,
-        candidate: &Candidate,
+        candidate: &Candidate<'_>,
         hints: &Hints<'_>,
         taint: &mut Taint<'_>,
         used: &mut Vec<SeedUsed>,
     ) {
-        let events = self.mark(&candidate.split, taint);
+        let events = self.mark(candidate.split, taint);
         used.push(seed_used(
             candidate.credential.kind(),
             self.log.text(candidate.credential.name()),
@@ -327,7 +313,7 @@ impl Seeding<'_> {
             let Some(maker) = self.maker(&thief, taint) else {
                 return;
             };
-            let event = &self.log.rows[maker as usize];
+            let event = &self.log.row(maker);
             let credential = Credential::of(self.log, event);
             let rows = self
                 .index
@@ -341,7 +327,7 @@ impl Seeding<'_> {
                 let from_there = rows
                     .iter()
                     .copied()
-                    .filter(|row| self.log.rows[*row as usize].address == event.address);
+                    .filter(|row| self.log.address(*row) == event.address);
                 chosen.extend(from_there);
                 if !any {
                     // Not telling by itself; perhaps what stands above it is.
@@ -377,13 +363,10 @@ impl Seeding<'_> {
 
     /// The untainted call, made from an address of the thief's, that handed out his credentials.
     fn maker(&self, thief: &[u32], taint: &Taint<'_>) -> Option<u32> {
-        let addresses: BTreeSet<Sym> = thief
-            .iter()
-            .map(|row| self.log.rows[*row as usize].address)
-            .collect();
+        let addresses: BTreeSet<Sym> = thief.iter().map(|row| self.log.address(*row)).collect();
         let keys: BTreeSet<Sym> = thief
             .iter()
-            .map(|row| self.log.rows[*row as usize].key)
+            .map(|row| self.log.row(*row).key)
             .filter(|key| key.some())
             .collect();
         let makers = keys
@@ -391,71 +374,12 @@ impl Seeding<'_> {
             .flat_map(|key| taint.announcers(key).iter().copied());
         makers
             .filter(|row| {
-                let event = &self.log.rows[*row as usize];
+                let event = &self.log.row(*row);
                 taint.mark(*row) != Mark::Tainted
                     && event.kind != IdentityKind::Service
                     && addresses.contains(&event.address)
             })
             .min()
-    }
-
-    /// Other credentials used from an address that nobody used before the attack.
-    ///
-    /// Address and client together tell; the address alone leaves it uncertain.
-    fn pivot(&self, taint: &mut Taint<'_>) {
-        let tainted = taint.tainted();
-        let Some(start) = tainted.first().map(|row| self.log.rows[*row as usize].at()) else {
-            return;
-        };
-        let before = self
-            .log
-            .rows
-            .partition_point(|row| row.at() < start - 3_600_000);
-        if before < 20 {
-            return;
-        }
-        let pairs: BTreeSet<(Sym, Sym)> = tainted
-            .iter()
-            .map(|row| &self.log.rows[*row as usize])
-            .filter(|row| !row.invoked_by.some())
-            .map(|row| (row.address, row.agent))
-            .collect();
-        let addresses: BTreeSet<Sym> = pairs
-            .iter()
-            .map(|(address, _)| *address)
-            .filter(|address| is_caller_address(&self.log.texts, *address))
-            .collect();
-        for address in addresses {
-            let rows = self
-                .index
-                .by_address
-                .get(&address)
-                .map(Vec::as_slice)
-                .unwrap_or_default();
-            let Some(first) = rows
-                .iter()
-                .copied()
-                .find(|row| taint.mark(*row) == Mark::Tainted)
-            else {
-                continue;
-            };
-            if rows[0] < first {
-                continue;
-            }
-            let others: Vec<u32> = rows
-                .iter()
-                .copied()
-                .filter(|row| taint.mark(*row) != Mark::Tainted)
-                .collect();
-            for row in others {
-                let event = &self.log.rows[row as usize];
-                if pairs.contains(&(address, event.agent)) {
-                    taint.taint(row, Link::Address, Some(first));
-                } else {
-                    taint.doubt(row);
-                }
-            }
-        }
     }
 }
 
@@ -483,8 +407,8 @@ pub(crate) fn missing(used: &[SeedUsed]) -> Vec<&SeedUsed> {
 pub(crate) fn keys_made(log: &Log, tainted: &[u32], what: What) -> BTreeSet<String> {
     let facts = tainted
         .iter()
-        .filter(|row| !log.rows[**row as usize].error.some())
-        .flat_map(|row| log.rows[*row as usize].facts());
+        .filter(|row| !log.error(**row).some())
+        .flat_map(|row| log.facts(*row));
     facts
         .filter(|fact| fact.what == what)
         .map(|fact| log.text(fact.name).to_owned())

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::actors::Credential;
 use crate::log::{Log, Sym};
 use crate::rows::is_caller_address;
-use crate::score::{SUSPICIOUS, Score, Scorer};
+use crate::score::{Habit, SUSPICIOUS, Score, Scorer};
+use crate::tables::Set;
 
 /// One hour in milliseconds: less is no habit.
 const HOUR: i64 = 3_600_000;
@@ -54,46 +55,66 @@ pub(crate) fn split(
         .collect();
     let mut places = places(log, scorer, credential, &own);
     for place in &mut places {
-        let row = &log.rows[place.rows[0] as usize];
+        let row = &log.row(place.rows[0]);
         place.flagged |= hints.addresses.contains(&row.address)
             || place
                 .rows
                 .iter()
-                .any(|row| hints.agents.contains(&log.rows[*row as usize].agent));
+                .any(|row| hints.agents.contains(&log.row(*row).agent));
     }
     let score = together(scorer, credential, &places);
     if !places.iter().any(|place| place.flagged) {
         return unflagged(log, scorer, places, hints, score);
     }
-    let start = places
-        .iter()
-        .filter(|place| place.flagged)
-        .map(|place| place.first)
-        .min()
-        .unwrap_or_default();
+    let mut split = Split {
+        score,
+        ..Split::default()
+    };
+    for (number, place) in places.iter().enumerate().filter(|(_, place)| place.flagged) {
+        flagged(log, scorer, credential, place, number == 0, &mut split);
+    }
+    let start = split.thief.iter().map(|row| log.at(*row)).min();
+    let start = start.unwrap_or_else(|| places[0].first);
     let start = hints.since.map_or(start, |since| start.max(since));
-    assign(log, scorer, credential, &places, start, score)
+    assign(log, scorer, &places, start, &mut split);
+    split
 }
 
 /// Whether the caller made the call himself, so that its address and client are his.
 fn is_own(log: &Log, row: u32) -> bool {
-    let row = &log.rows[row as usize];
-    !row.invoked_by.some() && !row.flags.insight && is_caller_address(&log.texts, row.address)
+    let row = &log.row(row);
+    !row.invoked_by.some() && !row.flags.insight && is_caller_address(log.text(row.address))
 }
 
 fn places(log: &Log, scorer: &Scorer<'_>, credential: Credential, rows: &[u32]) -> Vec<Place> {
     let mut by_address: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     for row in rows {
         by_address
-            .entry(log.text(log.rows[*row as usize].address))
+            .entry(log.text(log.address(*row)))
             .or_default()
             .push(*row);
     }
-    let mut places: Vec<Place> = by_address
-        .into_values()
-        .map(|own| place(log, scorer, credential, rows, own))
-        .collect();
-    places.sort_by_key(|place| place.rows[0]);
+    let mut by_address: Vec<Vec<u32>> = by_address.into_values().collect();
+    by_address.sort_by_key(|rows| rows[0]);
+    let mut places: Vec<Place> = Vec::new();
+    // What looks like an attack is nobody's habit; at the first place both may be.
+    let mut habit: Vec<u32> = Vec::new();
+    for rows in by_address {
+        let before: Vec<u32> = habit.iter().copied().filter(|row| *row < rows[0]).collect();
+        let first = log.at(rows[0]);
+        let known = Habit {
+            before: &before,
+            ended: habit
+                .last()
+                .is_some_and(|last| log.at(*last) < first + HOUR),
+        };
+        let place = place(log, scorer, credential, known, rows);
+        if places.is_empty() || !place.flagged {
+            habit.extend(&place.rows);
+            habit.sort_unstable();
+        }
+        places.push(place);
+    }
     places
 }
 
@@ -101,21 +122,16 @@ fn place(
     log: &Log,
     scorer: &Scorer<'_>,
     credential: Credential,
-    all: &[u32],
+    habit: Habit<'_>,
     rows: Vec<u32>,
 ) -> Place {
-    let before: Vec<u32> = all
-        .iter()
-        .copied()
-        .take_while(|row| *row < rows[0])
-        .collect();
-    let score = scorer.score(credential, &rows, &before);
+    let score = scorer.score(credential, &rows, habit);
     let families = rows
         .iter()
         .map(|row| scorer.client(*row).family.clone())
         .collect();
     Place {
-        first: log.rows[rows[0] as usize].at(),
+        first: log.at(rows[0]),
         families,
         flagged: score.points >= SUSPICIOUS,
         score,
@@ -144,7 +160,7 @@ fn together(scorer: &Scorer<'_>, credential: Credential, places: &[Place]) -> Sc
             .copied()
             .take_while(|row| *row < rows[0])
             .collect();
-        let moved = scorer.score(credential, &rows, &before);
+        let moved = scorer.score(credential, &rows, Habit::new(&before));
         if moved.points > best.points {
             best = moved;
         }
@@ -177,7 +193,7 @@ fn unflagged(
         let during = old
             .iter()
             .flat_map(|place| place.rows.iter().copied())
-            .filter(|row| log.rows[*row as usize].at() >= since);
+            .filter(|row| log.at(*row) >= since);
         if split.thief.is_empty() {
             split.thief = during.collect();
         } else {
@@ -202,47 +218,41 @@ fn unflagged(
     split
 }
 
-/// Some places look like an attack, which began at `start`: gives every place to someone.
-fn assign(
-    log: &Log,
-    scorer: &Scorer<'_>,
-    credential: Credential,
-    places: &[Place],
-    start: i64,
-    score: Score,
-) -> Split {
-    let mut split = Split {
-        score,
-        ..Split::default()
-    };
-    let owners: Vec<&Place> = places
+/// Some places look like an attack, which began at `start` and of which `split` holds those
+/// places' parts already: gives every other place to someone.
+fn assign(log: &Log, scorer: &Scorer<'_>, places: &[Place], start: i64, split: &mut Split) {
+    let habit = owners(log, places, start, split);
+    let owner_families: BTreeSet<&str> = families(scorer, &habit);
+    let thief_families: BTreeSet<&str> = families(scorer, &split.thief);
+    for (number, place) in places
         .iter()
-        .filter(|place| !place.flagged && place.first < start)
-        .collect();
-    let owner_families: BTreeSet<&String> =
-        owners.iter().flat_map(|place| &place.families).collect();
-    let thief_families: BTreeSet<&String> = places
-        .iter()
-        .filter(|place| place.flagged)
-        .flat_map(|place| &place.families)
-        .collect();
-    let habit: Vec<u32> = owners
-        .iter()
-        .flat_map(|place| place.rows.iter().copied())
-        .collect();
-    for (number, place) in places.iter().enumerate() {
-        let same_client = place
-            .families
-            .iter()
-            .all(|family| owner_families.contains(family));
-        let thief_client = place
-            .families
-            .iter()
-            .all(|family| thief_families.contains(family) && !owner_families.contains(family));
-        if place.flagged {
-            flagged(log, scorer, credential, place, number == 0, &mut split);
-        } else if place.first >= start {
-            if owners.is_empty() || !same_client {
+        .enumerate()
+        .filter(|(_, place)| !place.flagged)
+    {
+        let all = |families: &BTreeSet<&str>| {
+            place
+                .families
+                .iter()
+                .all(|family| families.contains(family.as_str()))
+        };
+        let same_client = all(&owner_families);
+        let thief_client = all(&thief_families)
+            && place
+                .families
+                .iter()
+                .all(|family| !owner_families.contains(family.as_str()));
+        if place.first >= start {
+            if same_client && !habit.is_empty() {
+                continue;
+            }
+            if !thief_client
+                && scorer
+                    .premises()
+                    .is_shared(log.address(place.rows[0]), start - HOUR)
+            {
+                // Where others have long called from, with neither's client: nothing tells.
+                split.uncertain.extend(&place.rows);
+            } else {
                 split.thief.extend(&place.rows);
             }
         } else if thief_client && number > 0 {
@@ -258,7 +268,30 @@ fn assign(
     }
     split.thief.sort_unstable();
     split.uncertain.sort_unstable();
-    split
+}
+
+/// The owner's calls: those of places known before the attack, and what the thief left of a
+/// place that both use.
+fn owners(log: &Log, places: &[Place], start: i64, split: &Split) -> Vec<u32> {
+    let taken: Set<u32> = split
+        .thief
+        .iter()
+        .chain(&split.uncertain)
+        .copied()
+        .collect();
+    let known = places.iter().filter(|place| place.first < start);
+    let mut rows: Vec<u32> = known
+        .flat_map(|place| place.rows.iter().copied())
+        .filter(|row| !taken.contains(row) && (log.at(*row) < start))
+        .collect();
+    rows.sort_unstable();
+    rows
+}
+
+fn families<'s>(scorer: &'s Scorer<'_>, rows: &[u32]) -> BTreeSet<&'s str> {
+    rows.iter()
+        .map(|row| scorer.client(*row).family.as_str())
+        .collect()
 }
 
 fn same_as_first(places: &[Place], place: &Place) -> bool {
@@ -299,8 +332,8 @@ fn flagged(
             .copied()
             .take_while(|row| *row < rows[0])
             .collect();
-        let alone = scorer.score(credential, rows, &before);
-        let first = log.rows[rows[0] as usize].at();
+        let alone = scorer.score(credential, rows, Habit::new(&before));
+        let first = log.at(rows[0]);
         if several && first < onset - HOUR && alone.points < SUSPICIOUS {
             continue;
         }
@@ -309,9 +342,7 @@ fn flagged(
         } else {
             first
         };
-        let (early, late): (Vec<u32>, Vec<u32>) = rows
-            .iter()
-            .partition(|row| log.rows[**row as usize].at() < from);
+        let (early, late): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| log.at(**row) < from);
         split.uncertain.extend(early);
         split.thief.extend(late);
     }

@@ -3,6 +3,10 @@
 //! It understands a list, a wrapper object around a list (`Records`, `Events`), documents one
 //! after another and documents one a line, and finds its way again after a broken record.
 
+use crate::identities::Known;
+use crate::record::Record;
+use crate::scan;
+
 /// Keys of a wrapper object whose list holds the documents.
 const LISTS: [&[u8]; 6] = [
     b"Records",
@@ -13,14 +17,23 @@ const LISTS: [&[u8]; 6] = [
     b"Rows",
 ];
 
+/// Whether a list under this key holds documents.
+pub(crate) fn is_list(key: &[u8]) -> bool {
+    LISTS.contains(&key)
+}
+
 /// What comes out of the stream.
-#[derive(Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a piece lives for one call and is never stored"
+)]
 pub(crate) enum Piece<'a> {
-    /// One JSON object, `line` counted from 1.
+    /// One JSON object, `line` counted from 1; with its fields where it could be read at once.
     Document {
         line: u64,
         offset: u64,
         bytes: &'a [u8],
+        record: Option<Record<'a>>,
     },
     /// Something that could not be cut into a document.
     Broken {
@@ -28,6 +41,17 @@ pub(crate) enum Piece<'a> {
         offset: u64,
         what: &'static str,
     },
+}
+
+/// Where the pieces go.
+pub(crate) trait Sink {
+    /// Takes a piece.
+    fn piece(&mut self, piece: Piece<'_>);
+
+    /// The `userIdentity` that bytes begin with, if it was read before.
+    fn identity(&self, _bytes: &[u8]) -> Option<Known> {
+        None
+    }
 }
 
 /// What encloses the documents.
@@ -92,19 +116,40 @@ impl Splitter {
     }
 
     /// Takes the next bytes of the stream.
-    pub(crate) fn push(&mut self, chunk: &[u8], sink: &mut dyn FnMut(Piece<'_>)) {
+    pub(crate) fn push(&mut self, chunk: &[u8], sink: &mut dyn Sink) {
         let mut at = 0;
         while at < chunk.len() {
             at += match self.state {
-                State::Between => self.between(chunk[at], sink),
+                State::Between => match self.whole(&chunk[at..], sink) {
+                    Some(used) => used,
+                    None => self.between(chunk[at], sink),
+                },
                 State::Garbage => self.garbage(&chunk[at..]),
                 State::Inside => self.inside(&chunk[at..], sink),
             };
         }
     }
 
+    /// A plain document that lies in one piece in the input; returns how many bytes it used.
+    fn whole(&mut self, rest: &[u8], sink: &mut dyn Sink) -> Option<usize> {
+        if rest.first() != Some(&b'{') {
+            return None;
+        }
+        let found = scan::record(rest, &|bytes| sink.identity(bytes))
+            .filter(|found| found.bytes.len() <= self.limit)?;
+        sink.piece(Piece::Document {
+            line: self.line,
+            offset: self.offset,
+            bytes: found.bytes,
+            record: Some(found.record),
+        });
+        self.offset += found.bytes.len() as u64;
+        self.line += found.lines;
+        Some(found.bytes.len())
+    }
+
     /// Ends the stream; what is still open is reported as cut off.
-    pub(crate) fn finish(&mut self, sink: &mut dyn FnMut(Piece<'_>)) {
+    pub(crate) fn finish(&mut self, sink: &mut dyn Sink) {
         if self.state == State::Inside && self.keep {
             self.broken("ends in the middle of a record", sink);
         } else if self.state == State::Inside || !self.levels.is_empty() {
@@ -115,8 +160,8 @@ impl Splitter {
         self.levels.clear();
     }
 
-    fn broken(&mut self, what: &'static str, sink: &mut dyn FnMut(Piece<'_>)) {
-        sink(Piece::Broken {
+    fn broken(&mut self, what: &'static str, sink: &mut dyn Sink) {
+        sink.piece(Piece::Broken {
             line: self.start_line,
             offset: self.start,
             what,
@@ -128,7 +173,7 @@ impl Splitter {
     }
 
     /// One byte outside any document; returns how many bytes it used.
-    fn between(&mut self, byte: u8, sink: &mut dyn FnMut(Piece<'_>)) -> usize {
+    fn between(&mut self, byte: u8, sink: &mut dyn Sink) -> usize {
         match byte {
             b'\n' => self.line += 1,
             b' ' | b'\t' | b'\r' | b',' | 0xef | 0xbb | 0xbf => {}
@@ -186,7 +231,7 @@ impl Splitter {
     }
 
     /// Bytes of a document up to its end or the end of the chunk; returns how many it used.
-    fn inside(&mut self, rest: &[u8], sink: &mut dyn FnMut(Piece<'_>)) -> usize {
+    fn inside(&mut self, rest: &[u8], sink: &mut dyn Sink) -> usize {
         let mut at = 0;
         while at < rest.len() {
             if self.in_string {
@@ -216,7 +261,7 @@ impl Splitter {
                     self.broken("breaks off before the next record", sink);
                     return at;
                 }
-                b'[' if self.open.len() == 1 && LISTS.contains(&self.key.as_slice()) => {
+                b'[' if self.open.len() == 1 && is_list(&self.key) => {
                     self.levels.extend([Level::Wrapper, Level::List]);
                     self.state = State::Between;
                     self.offset += at as u64 + 1;
@@ -238,10 +283,11 @@ impl Splitter {
                         self.take(&rest[..=at], sink);
                         self.offset += at as u64 + 1;
                         if self.keep {
-                            sink(Piece::Document {
+                            sink.piece(Piece::Document {
                                 line: self.start_line,
                                 offset: self.start,
                                 bytes: &self.document,
+                                record: None,
                             });
                         }
                         self.document.clear();
@@ -294,14 +340,14 @@ impl Splitter {
         rest.len()
     }
 
-    fn take(&mut self, bytes: &[u8], sink: &mut dyn FnMut(Piece<'_>)) {
+    fn take(&mut self, bytes: &[u8], sink: &mut dyn Sink) {
         if !self.keep {
             return;
         }
         if self.document.len() + bytes.len() > self.limit {
             self.keep = false;
             self.document = Vec::new();
-            sink(Piece::Broken {
+            sink.piece(Piece::Broken {
                 line: self.start_line,
                 offset: self.start,
                 what: "is larger than the limit for one record",
@@ -317,20 +363,32 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn split(input: &[u8], step: usize) -> (Vec<String>, Vec<&'static str>) {
-        let (mut documents, mut broken) = (Vec::new(), Vec::new());
-        let mut sink = |piece: Piece<'_>| match piece {
-            Piece::Document { bytes, .. } => {
-                documents.push(String::from_utf8_lossy(bytes).into_owned());
+    #[derive(Default)]
+    struct Pieces {
+        documents: Vec<String>,
+        broken: Vec<&'static str>,
+    }
+
+    impl Sink for Pieces {
+        fn piece(&mut self, piece: Piece<'_>) {
+            match piece {
+                Piece::Document { bytes, .. } => {
+                    self.documents
+                        .push(String::from_utf8_lossy(bytes).into_owned());
+                }
+                Piece::Broken { what, .. } => self.broken.push(what),
             }
-            Piece::Broken { what, .. } => broken.push(what),
-        };
+        }
+    }
+
+    fn split(input: &[u8], step: usize) -> (Vec<String>, Vec<&'static str>) {
+        let mut sink = Pieces::default();
         let mut splitter = Splitter::new(1000);
         for chunk in input.chunks(step) {
             splitter.push(chunk, &mut sink);
         }
         splitter.finish(&mut sink);
-        (documents, broken)
+        (sink.documents, sink.broken)
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::actors::{Credential, Index, tally};
@@ -15,9 +16,9 @@ use crate::log::{Fact, IdentityKind, Log, What};
 use crate::reader::{FileSkipped, FileTaken, Limits, Problem, Source, Taken, read};
 use crate::record::show_time;
 use crate::rows::is_caller_address;
-use crate::score::{Scorer, is_instance_session};
+use crate::score::{Score, Scorer, is_instance_session};
 use crate::seeds::{SeedUsed, Seeding, Seeds, keys_made};
-use crate::split::{Hints, split};
+use crate::split::{Hints, Split, split};
 use crate::text::sanitize;
 
 /// Most steps shown of a path; a longer chain is cut in the middle of nothing, at its root.
@@ -229,13 +230,15 @@ pub fn triage_sources(sources: &[Source], options: &Options) -> Result<Triage, T
 fn answer(taken: Taken, seeds: &Seeds) -> Triage {
     let log = &taken.log;
     let index = Index::new(log);
-    let scorer = Scorer::new(log);
+    let scorer = Scorer::new(log, &index);
     let mut taint = Taint::new(log, &index);
+    let splits = splits(log, &index, &scorer);
     let used = Seeding {
         log,
         index: &index,
         scorer: &scorer,
         seeds,
+        splits: &splits,
     }
     .run(&mut taint);
     let tainted = taint.tainted();
@@ -247,21 +250,17 @@ fn answer(taken: Taken, seeds: &Seeds) -> Triage {
         seeds: &used,
         problems: &taken.problems,
     });
-    let times = || {
-        tainted
-            .iter()
-            .filter_map(|row| log.rows[*row as usize].time)
-    };
-    let uncertain = (0u32..)
-        .take(log.rows.len())
+    let times = || tainted.iter().filter_map(|row| log.row(*row).time);
+    let uncertain = log
+        .numbers()
         .filter(|row| taint.mark(*row) == Mark::Uncertain);
     Triage {
         uncertain_events: uncertain.map(|row| event_id(log, row)).collect(),
         secrets_read: exposure.read,
         attempted_reads: exposure.attempted,
         issued_credentials: exposure.handed_out,
-        actors: actors(log, &index, &scorer, &taint),
-        addresses: addresses(log, &taint, &tainted),
+        actors: actors(log, &index, &splits, &taint),
+        addresses: addresses(log, &scorer, &taint, &tainted),
         first: times().min().and_then(show_time),
         last: times().max().and_then(show_time),
         persistence: persistence(log, &tainted),
@@ -281,58 +280,44 @@ fn answer(taken: Taken, seeds: &Seeds) -> Triage {
 }
 
 fn event_id(log: &Log, row: u32) -> String {
-    sanitize(&log.event_id(row as usize))
+    sanitize(&log.event_id(row))
 }
 
 /// Addresses the attacker called from; those of instances and functions he started are theirs.
-fn addresses(log: &Log, taint: &Taint<'_>, tainted: &[u32]) -> Vec<String> {
+fn addresses(log: &Log, scorer: &Scorer<'_>, taint: &Taint<'_>, tainted: &[u32]) -> Vec<String> {
     let own = tainted
         .iter()
         .copied()
-        .filter(|row| !is_workload(log, taint, *row))
-        .map(|row| &log.rows[row as usize]);
-    let own =
-        own.filter(|row| !row.invoked_by.some() && is_caller_address(&log.texts, row.address));
+        .filter(|row| !is_workload(log, scorer, taint, *row))
+        .map(|row| log.row(row));
+    let own = own.filter(|row| !row.invoked_by.some() && is_caller_address(log.text(row.address)));
     let set: BTreeSet<String> = own.map(|row| sanitize(log.text(row.address))).collect();
     set.into_iter().collect()
 }
 
 /// Whether a call was made by something the attacker started, and not by his own hand.
-fn is_workload(log: &Log, taint: &Taint<'_>, row: u32) -> bool {
-    let event = &log.rows[row as usize];
+fn is_workload(log: &Log, scorer: &Scorer<'_>, taint: &Taint<'_>, row: u32) -> bool {
+    let event = &log.row(row);
     let agent = log.text(event.agent);
     let by_hand = agents::is_hand_tool(agent)
         || agents::is_attack_tool(agent)
         || agents::is_desktop(agent)
         || agents::is_console(agent);
+    // A client's word does not count where nobody else is; a gateway is known by the others.
+    let gateway = scorer
+        .premises()
+        .first_from(event.address)
+        .is_some_and(|first| taint.mark(first) == Mark::None);
     let (link, from) = taint.why(row).unwrap_or((Link::Seed, None));
-    let for_service =
-        from.is_some_and(|from| log.rows[from as usize].kind == IdentityKind::Service);
+    let for_service = from.is_some_and(|from| log.row(from).kind == IdentityKind::Service);
     let issued = matches!(link, Link::SessionKey | Link::Session | Link::CreatedRole);
-    !by_hand
+    (!by_hand || gateway)
         && (matches!(link, Link::CreatedInstance | Link::CreatedFunction)
             || (issued && (for_service || is_instance_session(log.text(event.arn)))))
 }
 
-fn actors(log: &Log, index: &Index, scorer: &Scorer<'_>, taint: &Taint<'_>) -> Vec<Actor> {
-    let mut actors: Vec<Actor> = index
-        .by_credential
-        .iter()
-        .map(|(credential, rows)| actor(log, scorer, taint, *credential, rows))
-        .collect();
-    actors.sort_by(|a, b| (a.verdict, &a.first, &a.id).cmp(&(b.verdict, &b.first, &b.id)));
-    actors
-}
-
-fn actor(
-    log: &Log,
-    scorer: &Scorer<'_>,
-    taint: &Taint<'_>,
-    credential: Credential,
-    rows: &[u32],
-) -> Actor {
-    let count = |mark| rows.iter().filter(|row| taint.mark(**row) == mark).count();
-    let (tainted, uncertain) = (count(Mark::Tainted), count(Mark::Uncertain));
+/// How every credential splits when nothing is known from outside; services are nobody's.
+fn splits(log: &Log, index: &Index, scorer: &Scorer<'_>) -> BTreeMap<Credential, Split> {
     let none = BTreeSet::new();
     let hints = Hints {
         addresses: &none,
@@ -340,10 +325,41 @@ fn actor(
         since: None,
         named: false,
     };
-    let score = match credential {
-        Credential::Service(_) => crate::score::Score::default(),
-        _ => split(log, scorer, credential, rows, &hints).score,
-    };
+    index
+        .by_credential
+        .par_iter()
+        .filter(|(credential, _)| !matches!(credential, Credential::Service(_)))
+        .map(|(credential, rows)| (*credential, split(log, scorer, *credential, rows, &hints)))
+        .collect()
+}
+
+fn actors(
+    log: &Log,
+    index: &Index,
+    splits: &BTreeMap<Credential, Split>,
+    taint: &Taint<'_>,
+) -> Vec<Actor> {
+    let mut actors: Vec<Actor> = index
+        .by_credential
+        .par_iter()
+        .map(|(credential, rows)| {
+            let score = splits.get(credential).map(|split| split.score.clone());
+            actor(log, taint, *credential, rows, &score.unwrap_or_default())
+        })
+        .collect();
+    actors.sort_by(|a, b| (a.verdict, &a.first, &a.id).cmp(&(b.verdict, &b.first, &b.id)));
+    actors
+}
+
+fn actor(
+    log: &Log,
+    taint: &Taint<'_>,
+    credential: Credential,
+    rows: &[u32],
+    score: &Score,
+) -> Actor {
+    let count = |mark| rows.iter().filter(|row| taint.mark(**row) == mark).count();
+    let (tainted, uncertain) = (count(Mark::Tainted), count(Mark::Uncertain));
     let tally = tally(log, rows);
     let clean = |texts: BTreeSet<String>| texts.iter().map(|text| sanitize(text)).collect();
     let counts = |map: BTreeMap<String, u64>| {
@@ -391,7 +407,7 @@ fn path(log: &Log, taint: &Taint<'_>, row: u32) -> Vec<Step> {
     let mut at = Some(row);
     while let Some(row) = at.filter(|_| steps.len() < PATH) {
         let (link, from) = taint.why(row).unwrap_or((Link::Seed, None));
-        let event = &log.rows[row as usize];
+        let event = &log.row(row);
         steps.push(Step {
             reason: link.words().to_owned(),
             event_id: event_id(log, row),
@@ -412,7 +428,7 @@ fn path(log: &Log, taint: &Taint<'_>, row: u32) -> Vec<Step> {
 fn persistence(log: &Log, tainted: &[u32]) -> Vec<Persistence> {
     let mut found = Vec::new();
     for at in tainted {
-        let row = &log.rows[*at as usize];
+        let row = &log.row(*at);
         for fact in row.facts().iter().filter(|_| !row.error.some()) {
             let Some((kind, id, detail)) = planted(log, fact) else {
                 continue;

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 
+use crate::frames::is_frame;
 use crate::reader::{Limits, Problem, Source, read};
 use crate::record::show_time;
 use crate::text::sanitize;
+use crate::unpack::is_packed;
 
 /// One use of a key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -49,7 +51,8 @@ pub fn uses_of_keys(documents: &[Source], key_ids: &BTreeSet<String>) -> KeyUses
         .map(|key| Finder::new(key.as_bytes()))
         .collect();
     let may_hold = |bytes: &[u8]| {
-        bytes.starts_with(&[0x1f, 0x8b])
+        is_packed(bytes)
+            || is_frame(bytes)
             || finders.iter().any(|finder| finder.find(bytes).is_some())
     };
     let worth: Vec<Source> = documents
@@ -65,12 +68,11 @@ pub fn uses_of_keys(documents: &[Source], key_ids: &BTreeSet<String>) -> KeyUses
     let keys: BTreeSet<_> = key_ids
         .iter()
         .filter(|key| !key.is_empty())
-        .filter_map(|key| log.texts.find(key))
+        .filter_map(|key| log.find(key))
         .collect();
     let hits = log
-        .rows
-        .iter()
-        .enumerate()
+        .numbers()
+        .map(|at| (at, log.row(at)))
         .filter(|(_, row)| keys.contains(&row.key));
     let uses = hits.map(|(at, row)| KeyUse {
         time: row.time.and_then(show_time),

@@ -54,6 +54,10 @@ fn from_text(text: &str) -> Triage {
     from_bytes(&[("log.json", text.as_bytes().to_vec())], Seeds::default())
 }
 
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).expect("memory");
@@ -174,7 +178,11 @@ fn every_format_gives_the_same_answer() {
         ("lower", lower),
     ];
     for (name, text) in documents {
-        for bytes in [text.as_bytes().to_vec(), gzip(text.as_bytes())] {
+        for bytes in [
+            text.as_bytes().to_vec(),
+            gzip(text.as_bytes()),
+            zstd(text.as_bytes()),
+        ] {
             let found = from_bytes(&[(name, bytes)], Seeds::default());
             assert_eq!(found.tainted_events, expected.tainted_events, "{name}");
             assert_eq!(found.secrets_read, expected.secrets_read, "{name}");
@@ -494,6 +502,10 @@ fn uses_of_keys_are_found_quickly_and_only_once() {
         ),
         ("GetSecretValue", "203.0.113.99")
     );
+    for packed in [gzip(STORY.as_bytes()), zstd(STORY.as_bytes())] {
+        let found = uses_of_keys(&[document("packed", packed)], &keys);
+        assert_eq!((found.uses.len(), found.problems.len()), (2, 0));
+    }
     assert!(
         uses_of_keys(
             &[document("a", STORY.as_bytes().to_vec())],
