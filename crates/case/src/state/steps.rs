@@ -1,7 +1,6 @@
 //! How a fact about a step changes what is known.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -55,14 +54,41 @@ impl State {
     /// A container is written once more: what stood there meanwhile may have been read, so
     /// whoever reads it is rolled and seen well again.
     fn read_again(&mut self, at: Timestamp, write: &StepId) {
-        let Some(plan) = self.plan.as_ref().map(|plan| Arc::clone(&plan.plan)) else {
-            return;
+        for id in self.steps_of_readers(write) {
+            if let Some(state) = self.steps.get_mut(&id)
+                && matches!(state.status, StepStatus::Done { .. })
+            {
+                state.status = StepStatus::Retried;
+                state.at = at;
+            }
+        }
+    }
+
+    /// A container was put back: whoever was rolled back before that read what stood there, and
+    /// is rolled back once more.
+    fn roll_back_again(&mut self, at: Timestamp, write: &StepId) {
+        for id in self.steps_of_readers(write) {
+            if let Some(state) = self.steps.get_mut(&id)
+                && let StepStatus::Undone { because } = &state.status
+            {
+                let because = because.clone();
+                state.status = StepStatus::Undoing { because };
+                state.tries = 0;
+                state.at = at;
+            }
+        }
+    }
+
+    /// The steps that are about a consumer of what a step writes; none, if it writes nothing.
+    fn steps_of_readers(&self, write: &StepId) -> Vec<StepId> {
+        let Some(plan) = self.plan.as_ref().map(|plan| &plan.plan) else {
+            return Vec::new();
         };
         let Some((step, container)) = plan.step(write).and_then(|step| match &step.action {
             Action::Write { container, .. } => Some((step, container.to_string())),
             _ => None,
         }) else {
-            return;
+            return Vec::new();
         };
         let readers: BTreeSet<&ConsumerId> = plan
             .steps_of(&step.credential)
@@ -77,14 +103,8 @@ impl State {
             let consumer = step.action.consumer();
             consumer.is_some_and(|id| readers.contains(id))
         };
-        for other in plan.steps_of(&step.credential).filter(reads) {
-            if let Some(state) = self.steps.get_mut(&other.id)
-                && matches!(state.status, StepStatus::Done { .. })
-            {
-                state.status = StepStatus::Retried;
-                state.at = at;
-            }
-        }
+        let steps = plan.steps_of(&step.credential).filter(reads);
+        steps.map(|step| step.id.clone()).collect()
     }
 
     fn ended(&mut self, at: Timestamp, step: &StepId, attempt: u32, outcome: &Outcome) {
@@ -300,6 +320,9 @@ impl State {
                 }
             };
         });
+        if matches!(outcome, Outcome::Done { .. }) {
+            self.roll_back_again(at, step);
+        }
     }
 
     /// Changes what is known of a step, from nothing if it is the first time.

@@ -124,6 +124,16 @@ fn a_consumer_reads_again_only_when_no_place_is_on_its_way_back() {
 }
 
 #[test]
+fn whoever_was_rolled_back_before_a_place_was_is_rolled_back_again() {
+    let mut state = second_fails();
+    undo(&mut state, SHARED);
+    undo(&mut state, "roll/web");
+    assert!(undos(&state).is_empty());
+    undo(&mut state, SHARED);
+    assert_eq!(undos(&state), [step("a", "roll/web")]);
+}
+
+#[test]
 fn the_wave_before_stays() {
     let mut state = second_fails();
     undo(&mut state, SHARED);

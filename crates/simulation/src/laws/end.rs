@@ -20,6 +20,7 @@ impl Inner {
                 self.new_values_stand(&plan, rotation);
             }
         }
+        self.nobody_was_forgotten();
         self.no_orphans(&plan);
         self.consumers_are_well(&plan);
         self.nothing_else_was_touched(&plan);
@@ -67,6 +68,15 @@ impl Inner {
                 });
             }
         }
+    }
+
+    /// Whoever was rolled back too early was rolled back again, or went forward.
+    fn nobody_was_forgotten(&mut self) {
+        let early = self.laws.early.iter().find(|id| !self.is_skipped(id));
+        let early = early.cloned();
+        self.must(Law::ReversibleFirst, early.is_none(), || {
+            format!("{early:?} was undone before a place it reads, and never again")
+        });
     }
 
     fn no_orphans(&mut self, plan: &Plan) {

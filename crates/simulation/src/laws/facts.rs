@@ -1,5 +1,6 @@
 //! What must hold of every fact at the moment it is recorded.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use relatch_case::fact::{Outcome, StepResult};
@@ -66,6 +67,7 @@ impl Inner {
     }
 
     fn intended(&mut self, id: &StepId, attempt: u32, baseline: &Value) {
+        self.laws.early.remove(id);
         let before = self.laws.attempts.get(id).copied();
         let free = before.is_none_or(|before| !before.is_open);
         self.must(Law::Intent, free, || {
@@ -328,21 +330,54 @@ impl Inner {
 
 impl Inner {
     /// Who was rolled back does not run with a value that no place holds any more. A place that
-    /// somebody took away meanwhile gives no other value to run with.
+    /// somebody took away meanwhile gives no other value to run with; for one that is still on
+    /// its way back he has to be rolled back once more.
     fn rolled_back(&mut self, step: &Step, consumer: &ConsumerId) {
+        let going = self.going_back(step);
         let stands = |at: &Container| self.places.get(at).is_some_and(|at| at.slots().is_some());
         let on_new = self.readers.get(consumer).and_then(|reader| {
             let running = reader.running.iter().filter(|(at, _)| stands(at));
-            running.flat_map(|(_, slots)| slots.values()).find(|value| {
-                self.key_of(value)
-                    .is_some_and(|(_, key)| key.is_new_of(&step.credential))
-                    && !self.stands_somewhere(value)
-            })
+            let values = running.flat_map(|(at, slots)| slots.values().map(move |v| (at, v)));
+            values
+                .filter(|(_, value)| {
+                    self.key_of(value)
+                        .is_some_and(|(_, key)| key.is_new_of(&step.credential))
+                        && !self.stands_somewhere(value)
+                })
+                .map(|(at, value)| (at.clone(), self.by_value.get(value).cloned()))
+                .next()
         });
-        let key = on_new.and_then(|value| self.by_value.get(value)).cloned();
-        self.must(Law::ReversibleFirst, key.is_none(), || {
-            format!("{} is undone and {consumer} still runs on {key:?}", step.id)
+        self.laws.early.remove(&step.id);
+        match on_new {
+            Some((at, _)) if going.contains(&at) => drop(self.laws.early.insert(step.id.clone())),
+            on_new => self.must(Law::ReversibleFirst, on_new.is_none(), || {
+                let key = on_new.as_ref().map(|(_, key)| key);
+                format!("{} is undone and {consumer} still runs on {key:?}", step.id)
+            }),
+        }
+    }
+}
+
+impl Inner {
+    /// The places of a step's credential whose undo is begun and not over.
+    fn going_back(&self, step: &Step) -> BTreeSet<Container> {
+        let Some(plan) = self.plan() else {
+            return BTreeSet::new();
+        };
+        let undoing = |id: &StepId| {
+            self.laws
+                .attempts
+                .get(id)
+                .is_some_and(|known| known.undoing)
+        };
+        let writes = plan
+            .steps_of(&step.credential)
+            .filter(|step| undoing(&step.id));
+        let containers = writes.filter_map(|step| match &step.action {
+            Action::Write { container, .. } => Some(container.clone()),
+            _ => None,
         });
+        containers.collect()
     }
 }
 

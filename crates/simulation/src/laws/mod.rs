@@ -120,6 +120,8 @@ pub(crate) struct Laws {
     /// What was seen, for the figures.
     pub(crate) seen: BTreeMap<&'static str, u64>,
     attempts: BTreeMap<StepId, Attempt>,
+    /// Rolls that were undone while a place was still on its way back.
+    early: BTreeSet<StepId>,
     /// The highest fence under which an effect of a step was begun.
     hands: BTreeMap<StepId, u64>,
     /// Whether new values may be written, as far as anybody can know.
