@@ -2,19 +2,20 @@
 //! tactic the rules that hit, first and last time, count; without what the actor did before the
 //! incident in the same way.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::compile::RuleSet;
 use crate::correlate::{Alert, Correlator, cut};
 use crate::event::Event;
 use crate::rule::RuleIndex;
+use crate::sightings::Doer;
 
 /// The most different (actor, rule, habit) that are told apart.
 const MOST_TALLIES: usize = 100_000;
 /// How many events of each are named: the first ones.
 const MOST_EVENTS: usize = 5;
 /// Stands for every further actor or habit once the bounds are reached.
-const ANY_OTHER: &str = "(others)";
+pub(crate) const ANY_OTHER: &str = "(others)";
 
 /// An event that rules matched. Texts are the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +39,9 @@ pub struct Folder<'r> {
     pub(crate) set: &'r RuleSet,
     pub(crate) since_ms: i64,
     pub(crate) hits: Correlator<'r>,
-    pub(crate) tallies: HashMap<Who, Tally>,
+    pub(crate) tallies: HashMap<Who, Tally, foldhash::fast::RandomState>,
+    /// Whose earlier habits count for an actor, where that is not the actor itself.
+    baselines: HashMap<u32, Option<u32>>,
     coarse: u64,
     other: u32,
     most: usize,
@@ -72,6 +75,8 @@ pub struct Folded {
     pub alerts: Vec<Alert>,
     /// Hits before the incident.
     pub before: u64,
+    /// Hits in the incident of a kind that was there before it.
+    pub usual: u64,
     /// Hits for correlations beyond the bounds of what is kept. Not zero: correlations may have
     /// missed something.
     pub left_out: u64,
@@ -133,7 +138,8 @@ impl RuleSet {
             since_ms: since_ms.unwrap_or(i64::MIN),
             other: hits.put(ANY_OTHER),
             hits,
-            tallies: HashMap::new(),
+            tallies: HashMap::default(),
+            baselines: HashMap::new(),
             coarse: 0,
             most: MOST_TALLIES,
         }
@@ -155,25 +161,41 @@ impl Folder<'_> {
         self.hits
             .take(rules, (actor, habit), (hit.time_ms, hit.event), event);
         for rule in rules {
-            if self
-                .set
-                .rules
-                .get(rule.0 as usize)
-                .is_some_and(|rule| rule.alone)
-            {
-                let mut tally = Tally::default();
-                tally.add(hit.time_ms, hit.event, self.since_ms);
-                coarse |= self.put(
-                    Who {
-                        actor,
-                        rule: rule.0,
-                        habit,
-                    },
-                    &tally,
-                );
-            }
+            coarse |= self.tally(*rule, (actor, habit), (hit.time_ms, hit.event));
         }
         self.coarse += u64::from(coarse);
+    }
+
+    /// Counts a hit whose texts are here already.
+    pub(crate) fn add(&mut self, rule: RuleIndex, who: (u32, u32), at: (i64, u64)) {
+        let coarse = self.tally(rule, who, at);
+        self.coarse += u64::from(coarse);
+    }
+
+    /// The number of an actor.
+    pub(crate) fn doer(&mut self, doer: &Doer) -> u32 {
+        let actor = self.hits.put(cut(&doer.name));
+        let baseline = doer.baseline.as_ref().map(|name| self.hits.put(cut(name)));
+        if baseline != Some(actor) {
+            self.baselines.insert(actor, baseline);
+        }
+        actor
+    }
+
+    /// Counts a hit of a rule that is told alone; true if there was room only for less.
+    fn tally(&mut self, rule: RuleIndex, (actor, habit): (u32, u32), at: (i64, u64)) -> bool {
+        let rules = &self.set.rules;
+        if !rules.get(rule.0 as usize).is_some_and(|rule| rule.alone) {
+            return false;
+        }
+        let mut tally = Tally::default();
+        tally.add(at.0, at.1, self.since_ms);
+        let who = Who {
+            actor,
+            rule: rule.0,
+            habit,
+        };
+        self.put(who, &tally)
     }
 
     /// Takes what another collector of the same rules and the same incident has. Event numbers
@@ -229,10 +251,35 @@ impl Folder<'_> {
         self.coarse
     }
 
+    /// The kinds of hits that were there before the incident.
+    pub(crate) fn habits(&self) -> Habits<'_> {
+        let before = self.tallies.iter().filter(|(_, tally)| tally.before > 0);
+        let known = before.filter_map(|(who, _)| {
+            let actor = self.baseline(who.actor)?;
+            (who.habit != self.other).then_some(Who { actor, ..*who })
+        });
+        Habits {
+            known: known.collect(),
+            of: self,
+        }
+    }
+
+    fn baseline(&self, actor: u32) -> Option<u32> {
+        self.baselines.get(&actor).copied().unwrap_or(Some(actor))
+    }
+}
+
+/// What was done before the incident, by whom in the sense of baselines.
+pub(crate) struct Habits<'f> {
+    known: HashSet<Who, foldhash::fast::RandomState>,
+    of: &'f Folder<'f>,
+}
+
+impl Habits<'_> {
     /// Whether this kind of hit was there before the incident.
     pub(crate) fn usual(&self, rule: u32, actor: u32, habit: u32) -> bool {
-        let tally = self.tallies.get(&Who { actor, rule, habit });
-        habit != self.other && tally.is_some_and(|tally| tally.before > 0)
+        let baseline = self.of.baseline(actor);
+        baseline.is_some_and(|actor| self.known.contains(&Who { actor, rule, habit }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::correlate::{Alert, Kept, Phase};
-use crate::fold::{Folded, Folder, Group, RuleCount, Tally};
+use crate::fold::{Folded, Folder, Group, Habits, RuleCount, Tally};
 use crate::rule::{Level, Rule, RuleIndex};
 
 /// Tallies of one actor and rule: what is told, and what is usual.
@@ -14,16 +14,18 @@ type Counts = BTreeMap<(String, u32), (Tally, Tally)>;
 impl Folder<'_> {
     /// Evaluates the correlations and groups everything taken so far.
     pub fn finish(&self) -> Folded {
-        let (alerts, ungrouped) = self.alerts();
-        let mut before = 0;
+        let habits = self.habits();
+        let (alerts, ungrouped) = self.alerts(&habits);
+        let (mut before, mut all_usual) = (0, 0);
         let mut counts = Counts::new();
         for (who, tally) in &self.tallies {
             before += tally.before;
             if tally.count > 0 {
                 let actor = self.hits.texts.get(who.actor).to_string();
                 let (told, usual) = counts.entry((actor, who.rule)).or_default();
-                let of = self.usual(who.rule, who.actor, who.habit);
+                let of = habits.usual(who.rule, who.actor, who.habit);
                 (if of { usual } else { told }).join(tally);
+                all_usual += if of { tally.count } else { 0 };
             }
         }
         let groups = self.groups(&counts, &alerts);
@@ -32,6 +34,7 @@ impl Folder<'_> {
             groups,
             alerts,
             before,
+            usual: all_usual,
             left_out,
             ungrouped,
             coarse,
@@ -39,8 +42,8 @@ impl Folder<'_> {
     }
 
     /// The alerts of the incident. What was found before it, and for whom, tells which are usual.
-    fn alerts(&self) -> (Vec<Alert>, u64) {
-        let usual = |rule: u32, kept: &Kept| self.usual(rule, kept.actor, kept.habit);
+    fn alerts(&self, habits: &Habits<'_>) -> (Vec<Alert>, u64) {
+        let usual = |rule: u32, kept: &Kept| habits.usual(rule, kept.actor, kept.habit);
         let before = Phase::new(&self.hits, (i64::MIN, self.since_ms), &usual)
             .run()
             .found;

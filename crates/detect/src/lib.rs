@@ -5,7 +5,8 @@
 //! an [`Event`] matches. A [`Folder`] takes the hits in any order and groups them by actor and
 //! tactic, without what the actor did before the incident in the same way. What needs more than
 //! one event is a [`Correlation`]; the folder evaluates them at the end in order of time, with
-//! windows that slide.
+//! windows that slide. Where it is known only after the whole log whose a hit is and when the
+//! incident began, [`Sightings`] keep the hits until then.
 //!
 //! What makes it fast: every rule is first evaluated on the event's source and name alone, once
 //! for each pair of them; where that already says no, the rule is never looked at again.
@@ -29,6 +30,7 @@ mod path;
 mod pattern;
 mod rule;
 mod scan;
+mod sightings;
 pub mod sql;
 mod test_eval;
 mod walk;
@@ -46,4 +48,5 @@ pub use parse::{Refusal, RefusalKind};
 pub use path::{Known, Path};
 pub use rule::{Bound, Correlation, CorrelationKind, Level, Rule, RuleIndex};
 pub use scan::{Interest, Scanner};
+pub use sightings::{Doer, Sightings};
 pub use walk::walk_json;

@@ -6,9 +6,9 @@
 use std::collections::VecDeque;
 
 use crate::actors::{Credential, Index};
-use crate::links::{Link, Mark};
+use crate::links::{Doubt, Link, Mark};
 use crate::log::{Fact, IdentityKind, Log, Row, Sym, What};
-use crate::tables::Map;
+use crate::tables::{Map, Set};
 
 /// Seconds between the call that makes a session and the session's own creation date.
 pub(crate) const SLACK: i64 = 5;
@@ -25,6 +25,9 @@ pub(crate) struct Taint<'a> {
     pub(crate) index: &'a Index,
     marks: Vec<Mark>,
     why: Map<u32, (Link, Option<u32>)>,
+    doubts: Map<u32, (Doubt, Option<u32>)>,
+    /// Events of acquitted actors: they are never marked.
+    spared: Set<u32>,
     queue: VecDeque<u32>,
     /// Events that announce a key, by key.
     announced: Map<Sym, Vec<u32>>,
@@ -46,6 +49,8 @@ impl<'a> Taint<'a> {
             index,
             marks: vec![Mark::None; log.len()],
             why: Map::default(),
+            doubts: Map::default(),
+            spared: Set::default(),
             queue: VecDeque::new(),
             announced: Map::default(),
             asked: Map::default(),
@@ -98,12 +103,12 @@ impl<'a> Taint<'a> {
             .collect()
     }
 
-    /// The events that the seeds led to directly.
+    /// The events that the seeds, or a person, led to directly.
     pub(crate) fn tainted_seeds(&self) -> Vec<u32> {
         let mut rows: Vec<u32> = self
             .why
             .iter()
-            .filter(|(_, (link, _))| *link == Link::Seed)
+            .filter(|(_, (link, _))| matches!(link, Link::Seed | Link::Convicted))
             .map(|(row, _)| *row)
             .collect();
         rows.sort_unstable();
@@ -117,17 +122,38 @@ impl<'a> Taint<'a> {
 
     /// Marks an event as the attacker's.
     pub(crate) fn taint(&mut self, row: u32, link: Link, from: Option<u32>) {
-        if self.marks[row as usize] != Mark::Tainted && !self.row(row).flags.insight {
+        if self.marks[row as usize] != Mark::Tainted
+            && !self.row(row).flags.insight
+            && !self.is_spared(row)
+        {
             self.marks[row as usize] = Mark::Tainted;
             self.why.insert(row, (link, from));
             self.queue.push_back(row);
         }
     }
 
-    /// Marks an event as perhaps the attacker's.
-    pub(crate) fn doubt(&mut self, row: u32) {
-        let mark = &mut self.marks[row as usize];
-        *mark = (*mark).max(Mark::Uncertain);
+    /// Marks an event as perhaps the attacker's; the first reason stays.
+    pub(crate) fn doubt(&mut self, row: u32, why: Doubt, from: Option<u32>) {
+        if self.marks[row as usize] == Mark::None && !self.is_spared(row) {
+            self.marks[row as usize] = Mark::Uncertain;
+            self.doubts.insert(row, (why, from));
+        }
+    }
+
+    /// Why an event is uncertain, in words, and the event that this follows from.
+    pub(crate) fn why_doubted(&self, row: u32) -> (&'static str, Option<u32>) {
+        let (why, from) = self.doubts.get(&row).copied().unzip();
+        (why.map_or("", Doubt::words), from.flatten())
+    }
+
+    /// Keeps an event from ever being marked.
+    pub(crate) fn spare(&mut self, row: u32) {
+        self.spared.insert(row);
+    }
+
+    /// Whether an event belongs to an acquitted actor.
+    pub(crate) fn is_spared(&self, row: u32) -> bool {
+        !self.spared.is_empty() && self.spared.contains(&row)
     }
 
     /// Follows everything that is queued, then what services did on the attacker's behalf.
@@ -255,7 +281,7 @@ impl<'a> Taint<'a> {
             } else if !other.key.some() && (0..=SESSION_LIFE).contains(&(other.at() - row.at())) {
                 // Nothing but the name of the session ties this event to it.
                 if rivals {
-                    self.doubt(at);
+                    self.doubt(at, Doubt::SessionName, Some(from));
                 } else {
                     self.taint(at, Link::Session, Some(from));
                 }
@@ -371,7 +397,7 @@ impl<'a> Taint<'a> {
             if fact.what == What::FunctionMade && self.log.text(other.arn).contains(&middle) {
                 self.taint(at, Link::CreatedFunction, Some(from));
             } else if fact.what == What::FunctionChanged {
-                self.doubt(at);
+                self.doubt(at, Doubt::ChangedFunction, Some(from));
             }
         }
     }
@@ -389,7 +415,7 @@ impl<'a> Taint<'a> {
         for at in self.index.by_source_identity(identity) {
             if self.log.at(at) >= row.at() {
                 if shared {
-                    self.doubt(at);
+                    self.doubt(at, Doubt::SourceIdentity, Some(from));
                 } else {
                     self.taint(at, Link::SourceIdentity, Some(from));
                 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::judgements::Judged;
 use crate::log::{Log, What};
 use crate::reader::Problem;
 use crate::record::show_time;
@@ -28,6 +29,7 @@ pub(crate) struct View<'a> {
     pub(crate) tainted: &'a [u32],
     pub(crate) unnamed: &'a [u32],
     pub(crate) seeds: &'a [SeedUsed],
+    pub(crate) judgements: &'a [Judged],
     pub(crate) problems: &'a [Problem],
 }
 
@@ -86,6 +88,15 @@ pub(crate) fn blind_spots(view: &View<'_>) -> Vec<BlindSpot> {
         add(
             format!("seed {} {} led to no event", seed.kind, seed.value),
             "its use elsewhere: a region, an account or a time that the log does not cover, or a key that was already inactive",
+        );
+    }
+    for judged in view.judgements.iter().filter(|judged| judged.events == 0) {
+        add(
+            format!(
+                "{}, judged by a person, is nobody in this log",
+                judged.actor
+            ),
+            "what the actor did, if it was named otherwise than the log names it",
         );
     }
     if view.tainted.is_empty() {

@@ -8,21 +8,29 @@ use crate::normalise;
 use crate::record::Record;
 use crate::rows::Rows;
 use crate::splitter::{Piece, Sink};
+use crate::spot::Spotter;
 
 /// A problem before its file is named: line, byte, what.
 type Note = (Option<u64>, Option<u64>, String);
 
 /// Collects the rows and problems of one file.
 #[derive(Default)]
-pub(crate) struct Documents {
-    rows: Rows,
+pub(crate) struct Documents<'r> {
+    rows: Rows<'r>,
     notes: Vec<Note>,
 }
 
-impl Documents {
-    /// The events and problems collected.
-    pub(crate) fn done(self) -> (Events, Vec<Note>) {
-        (self.rows.events, self.notes)
+impl<'r> Documents<'r> {
+    /// Nothing collected yet. The spotter looks at every record.
+    pub(crate) fn new(spotter: Option<Spotter<'r>>) -> Self {
+        let mut documents = Documents::default();
+        documents.rows.spotter = spotter;
+        documents
+    }
+
+    /// The events and problems collected, and the spotter.
+    pub(crate) fn done(self) -> (Events, Vec<Note>, Option<Spotter<'r>>) {
+        (self.rows.events, self.notes, self.rows.spotter)
     }
 
     /// Notes a problem.
@@ -112,7 +120,7 @@ impl Documents {
     }
 }
 
-impl Sink for Documents {
+impl Sink for Documents<'_> {
     fn piece(&mut self, piece: Piece<'_>) {
         match piece {
             Piece::Broken { line, offset, what } => {

@@ -48,8 +48,7 @@ pub(crate) struct Exposure {
 type Slot = (String, &'static str, String, String, String);
 
 /// Collects what the attacker's events read.
-pub(crate) fn exposure(log: &Log, index: &Index, tainted: &[u32]) -> Exposure {
-    let names = Names::new(log, index);
+pub(crate) fn exposure(log: &Log, names: &Names, tainted: &[u32]) -> Exposure {
     let mut exposure = Exposure::default();
     let (mut read, mut attempted, mut handed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     for at in tainted {
@@ -131,7 +130,8 @@ struct Hits {
     notes: BTreeSet<String>,
 }
 
-fn split_note(other: &str) -> (&str, &str) {
+/// A kind and its note.
+pub(crate) fn split_note(other: &str) -> (&str, &str) {
     other.split_once(NOTE).unwrap_or((other, ""))
 }
 
@@ -239,7 +239,7 @@ pub(crate) fn actor_id(log: &Log, credential: Credential) -> String {
 }
 
 /// Full names of secrets, learnt from the whole log.
-struct Names {
+pub(crate) struct Names {
     /// Secret ARNs by account, region and name.
     secrets: Map<(String, String, String), BTreeSet<String>>,
     /// Decryptions with the name of a secret, by the caller's ARN: time, full name, field.
@@ -247,7 +247,7 @@ struct Names {
 }
 
 impl Names {
-    fn new(log: &Log, index: &Index) -> Self {
+    pub(crate) fn new(log: &Log, index: &Index) -> Self {
         let mut names = Names {
             secrets: Map::default(),
             decryptions: Map::default(),
@@ -279,7 +279,7 @@ impl Names {
 
     /// The fullest form of an id: a name or an ARN without its last six characters completed,
     /// if exactly one secret of that account and region fits.
-    fn full(&self, log: &Log, row: &Row<'_>, kind: &str, id: &str) -> String {
+    pub(crate) fn full(&self, log: &Log, row: &Row<'_>, kind: &str, id: &str) -> String {
         if kind == "ssm-parameter" {
             return parameter(id);
         }
@@ -336,7 +336,7 @@ impl Names {
 }
 
 /// Account, region and name of a secret's ARN.
-fn secret_parts(id: &str) -> Option<(&str, &str, &str)> {
+pub(crate) fn secret_parts(id: &str) -> Option<(&str, &str, &str)> {
     let rest = id.strip_prefix("arn:")?;
     let mut parts = rest.splitn(6, ':');
     let (_, service, region, account) =
@@ -349,7 +349,7 @@ fn secret_parts(id: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Whether a name ends in the dash and six characters that Secrets Manager appends.
-fn is_complete(name: &str) -> bool {
+pub(crate) fn is_complete(name: &str) -> bool {
     name.rsplit_once('-')
         .is_some_and(|(_, end)| end.len() == 6 && end.bytes().all(|b| b.is_ascii_alphanumeric()))
 }
@@ -359,7 +359,7 @@ fn plain(name: &str) -> &str {
 }
 
 /// A parameter's name, from an ARN if need be.
-fn parameter(id: &str) -> String {
+pub(crate) fn parameter(id: &str) -> String {
     match id.split_once(":parameter/") {
         Some((_, rest)) if rest.contains('/') => format!("/{rest}"),
         Some((_, rest)) => rest.to_owned(),

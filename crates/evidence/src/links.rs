@@ -1,7 +1,7 @@
 //! Marks on events, and the links that lead from one to the next.
 
 /// Whose an event is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Mark {
     None,
     Uncertain,
@@ -28,6 +28,7 @@ pub(crate) enum Link {
     SharedEvent,
     SourceIdentity,
     Address,
+    Convicted,
 }
 
 impl Link {
@@ -51,6 +52,40 @@ impl Link {
             Link::SharedEvent => "is the other account's copy of the attacker's call",
             Link::SourceIdentity => "carries the source identity that the attacker chose",
             Link::Address => "came from the attacker's address with the attacker's client",
+            Link::Convicted => "made by an actor that a person convicted",
+        }
+    }
+}
+
+/// Why an event is perhaps the attacker's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    Credential,
+    SessionName,
+    OnBehalf,
+    ChangedFunction,
+    SourceIdentity,
+    Address,
+}
+
+impl Doubt {
+    /// The reason, in words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Doubt::Credential => {
+                "used the attacker's credential where the log cannot tell him from its owner"
+            }
+            Doubt::SessionName => {
+                "belongs to a session of a name that the attacker and somebody else opened"
+            }
+            Doubt::OnBehalf => {
+                "made by a service for the attacker or for somebody else with the same credential"
+            }
+            Doubt::ChangedFunction => "made by a function that the attacker changed",
+            Doubt::SourceIdentity => {
+                "carries a source identity that the attacker and somebody else chose"
+            }
+            Doubt::Address => "came from the attacker's address with another client",
         }
     }
 }

@@ -107,8 +107,8 @@ impl Events {
         u32::try_from(self.details.len() - 1).expect("fewer than 4 G details fit in memory")
     }
 
-    /// Adds an event; `time` in milliseconds since 1970.
-    pub(crate) fn push(&mut self, id: EventId, time: Option<i64>, parts: Parts) {
+    /// Adds an event and returns its number; `time` in milliseconds since 1970.
+    pub(crate) fn push(&mut self, id: EventId, time: Option<i64>, parts: Parts) -> u32 {
         self.events.push(Event {
             id,
             time: time.unwrap_or(NO_TIME),
@@ -117,6 +117,7 @@ impl Events {
             origin: parts.origin,
             detail: parts.detail,
         });
+        number(self.events.len() - 1)
     }
 
     fn facts_of(&self, detail: u32) -> &[Fact] {
@@ -361,19 +362,25 @@ impl Log {
         self.all.events[row as usize].id.show(&self.all.texts)
     }
 
-    /// Takes the events of one file, without those whose id is known.
-    pub(crate) fn absorb(&mut self, file: &Events) {
+    /// Takes the events of one file, without those whose id is known. Returns the number that
+    /// each has until [`Log::finish`], `None` for those that were dropped.
+    pub(crate) fn absorb(&mut self, file: &Events) -> Vec<Option<u32>> {
+        let mut numbers = Vec::with_capacity(file.len());
         for event in self.all.absorb(file) {
-            if self.seen.insert(event.id) {
+            let is_new = self.seen.insert(event.id);
+            numbers.push(is_new.then(|| number(self.all.events.len())));
+            if is_new {
                 self.all.events.push(event);
             } else {
                 self.duplicates += 1;
             }
         }
+        numbers
     }
 
-    /// Sorts the events by time, then id.
-    pub(crate) fn finish(&mut self) {
+    /// Sorts the events by time, then id. Returns where the events of these numbers, in
+    /// ascending order, are then.
+    pub(crate) fn finish(&mut self, numbers: &[u32]) -> Vec<u32> {
         self.seen = Set::default();
         self.all.whos.close();
         self.all.calls.close();
@@ -384,10 +391,27 @@ impl Log {
         }
         let texts = &self.all.texts;
         let other = |event: &Event| event.id.text().map(|text| texts.get(text));
-        self.all.events.sort_unstable_by(|a, b| {
+        let order = |a: &Event, b: &Event| {
             (a.time, other(a))
                 .cmp(&(b.time, other(b)))
                 .then(a.id.cmp(&b.id))
-        });
+        };
+        let event = |at: &u32| self.all.events[*at as usize];
+        let mut followed: Vec<(Event, usize)> = numbers.iter().map(event).zip(0..).collect();
+        followed.sort_unstable_by(|(a, _), (b, _)| order(a, b));
+        self.all.events.sort_unstable_by(order);
+        // Both are in the same order, and ids do not repeat.
+        let mut rows = vec![0; numbers.len()];
+        let mut followed = followed.into_iter().peekable();
+        for (row, event) in (0u32..).zip(&self.all.events) {
+            if let Some((_, at)) = followed.next_if(|(next, _)| next.id == event.id) {
+                rows[at] = row;
+            }
+        }
+        rows
     }
+}
+
+fn number(at: usize) -> u32 {
+    u32::try_from(at).expect("fewer than 4 G events fit in memory")
 }

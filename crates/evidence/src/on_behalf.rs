@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::attribution::{SLACK, Taint};
-use crate::links::{Link, Mark};
+use crate::links::{Doubt, Link, Mark};
 use crate::log::{Log, Row, Sym};
 
 impl Taint<'_> {
@@ -51,7 +51,7 @@ impl Taint<'_> {
         for (row, from) in found {
             match from {
                 Some(_) => self.taint(row, Link::OnBehalf, from),
-                None => self.doubt(row),
+                None => self.doubt(row, Doubt::OnBehalf, None),
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::attribution::Taint;
-use crate::links::{Link, Mark};
+use crate::links::{Doubt, Link, Mark};
 use crate::log::Sym;
 use crate::rows::is_caller_address;
 use crate::score::SUSPICIOUS;
@@ -60,7 +60,7 @@ impl Seeding<'_> {
                 if pairs.contains(&(address, event.agent)) {
                     taint.taint(row, Link::Address, Some(first));
                 } else {
-                    taint.doubt(row);
+                    taint.doubt(row, Doubt::Address, Some(first));
                 }
             }
         }

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use rayon::prelude::*;
+use relatch_detect::{RuleSet, Sightings};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -13,6 +14,7 @@ use crate::document::Documents;
 use crate::files::{Content, Input, expand, has_log_name, problem, skip_by_name};
 use crate::frames::is_frame;
 use crate::log::{Events, Log};
+use crate::spot::Spotters;
 use crate::stream::{decoded_whole, take};
 use crate::unpack::{is_packed, unpack};
 
@@ -92,6 +94,8 @@ pub struct Problem {
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     pub(crate) log: Log,
+    /// What detections found, by row of the log.
+    pub(crate) sightings: Sightings,
     pub(crate) files: Vec<FileTaken>,
     pub(crate) skipped: Vec<FileSkipped>,
     pub(crate) problems: Vec<Problem>,
@@ -102,24 +106,41 @@ impl Taken {
     fn absorb(&mut self, parts: Vec<Part>) {
         for part in parts {
             self.events += part.events.len() as u64;
-            self.log.absorb(&part.events);
+            let numbers = self.log.absorb(&part.events);
+            self.sightings.absorb(&part.sightings, &mut |event| {
+                numbers.get(event as usize).copied().flatten()
+            });
             self.files.extend(part.file);
             self.skipped.extend(part.skipped);
             self.problems.extend(part.problems);
         }
+    }
+
+    fn finish(&mut self) {
+        self.problems.sort();
+        let mut numbers: Vec<u32> = self.sightings.hits().map(|(event, _)| event).collect();
+        numbers.dedup();
+        let rows = self.log.finish(&numbers);
+        self.sightings.renumber(|event| {
+            let at = numbers.binary_search(&event);
+            at.map_or(event, |at| rows[at])
+        });
     }
 }
 
 /// One file's part.
 struct Part {
     events: Events,
+    sightings: Sightings,
     file: Option<FileTaken>,
     skipped: Option<FileSkipped>,
     problems: Vec<Problem>,
 }
 
-/// Reads all sources. The order in which they are given does not change the result.
-pub(crate) fn read(sources: &[Source], limits: &Limits) -> Taken {
+/// Reads all sources. The order in which they are given does not change the result. The
+/// detections are held against every record on the way.
+pub(crate) fn read(sources: &[Source], limits: &Limits, detections: Option<&RuleSet>) -> Taken {
+    let spotters = detections.map(Spotters::new);
     let mut taken = Taken::default();
     let mut inputs = Vec::new();
     for source in sources {
@@ -141,21 +162,21 @@ pub(crate) fn read(sources: &[Source], limits: &Limits) -> Taken {
         let read = || -> Vec<Part> {
             group
                 .par_iter()
-                .map(|input| read_one(input, limits))
+                .map(|input| read_one(input, limits, spotters.as_ref()))
                 .collect()
         };
         let before = std::mem::take(&mut done);
         (done, ()) = rayon::join(read, || taken.absorb(before));
     }
     taken.absorb(done);
-    taken.problems.sort();
-    taken.log.finish();
+    taken.finish();
     taken
 }
 
-fn read_one(input: &Input<'_>, limits: &Limits) -> Part {
+fn read_one(input: &Input<'_>, limits: &Limits, spotters: Option<&Spotters<'_>>) -> Part {
     let mut part = Part {
         events: Events::default(),
+        sightings: Sightings::default(),
         file: None,
         skipped: None,
         problems: Vec::new(),
@@ -170,7 +191,7 @@ fn read_one(input: &Input<'_>, limits: &Limits) -> Part {
         part.skipped = skip(why);
         return part;
     }
-    let mut documents = Documents::default();
+    let mut documents = Documents::new(spotters.map(Spotters::lend));
     let may_skip = !input.named && !has_log_name(&input.name);
     let stored = match stored(&input.content) {
         Ok(Stored::Whole(bytes)) => whole(&bytes, &mut documents, limits, may_skip),
@@ -185,7 +206,11 @@ fn read_one(input: &Input<'_>, limits: &Limits) -> Part {
         part.skipped = skip("not a log by name or content");
         return part;
     };
-    let (events, noted) = documents.done();
+    let (events, noted, spotter) = documents.done();
+    if let (Some(spotters), Some(mut spotter)) = (spotters, spotter) {
+        part.sightings = spotter.found();
+        spotters.give_back(spotter);
+    }
     part.problems = name_problems(&input.name, noted);
     part.file = Some(FileTaken {
         path: input.name.clone(),
@@ -250,7 +275,12 @@ type Seal = ([u8; 32], u64);
 
 /// Reads a source that is in memory. `None` when it is none of our business: `may_skip` and
 /// neither JSON nor a known table.
-fn whole(bytes: &[u8], documents: &mut Documents, limits: &Limits, may_skip: bool) -> Option<Seal> {
+fn whole(
+    bytes: &[u8],
+    documents: &mut Documents<'_>,
+    limits: &Limits,
+    may_skip: bool,
+) -> Option<Seal> {
     let fits = |text: &[u8]| text.len() as u64 <= limits.file_bytes;
     let foreign = if is_packed(bytes) {
         let unpacked = unpack(bytes, |text| {
@@ -269,7 +299,12 @@ fn whole(bytes: &[u8], documents: &mut Documents, limits: &Limits, may_skip: boo
 }
 
 /// Reads a source chunk by chunk; otherwise as [`whole`].
-fn stream(file: File, documents: &mut Documents, limits: &Limits, may_skip: bool) -> Option<Seal> {
+fn stream(
+    file: File,
+    documents: &mut Documents<'_>,
+    limits: &Limits,
+    may_skip: bool,
+) -> Option<Seal> {
     let mut reader = Hashing {
         inner: file,
         hash: Sha256::new(),

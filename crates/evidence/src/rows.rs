@@ -10,6 +10,7 @@ use crate::identities::{Identities, Known};
 use crate::ids::join_id;
 use crate::log::{Call, EventId, Events, Flags, Origin, Parts, Texts};
 use crate::record::Record;
+use crate::spot::Spotter;
 use crate::tables::Map;
 
 /// The mark of a call made with a service credential.
@@ -23,15 +24,17 @@ const LONGEST: usize = 4096;
 
 /// Collects the events of one file.
 #[derive(Default)]
-pub(crate) struct Rows {
+pub(crate) struct Rows<'r> {
     pub(crate) events: Events,
     identities: Identities,
     /// Details by the text of the parts they are drawn from, which callers repeat.
     details: Map<Box<[u8]>, u32>,
     key: Vec<u8>,
+    /// Holds the detections against each record, if there are any.
+    pub(crate) spotter: Option<Spotter<'r>>,
 }
 
-impl Rows {
+impl Rows<'_> {
     /// Adds a record; false when its time cannot be read. `bytes` are the record's own; they
     /// stand in for a missing id.
     pub(crate) fn add(&mut self, record: &Record<'_>, bytes: &[u8]) -> bool {
@@ -43,7 +46,10 @@ impl Rows {
             origin: self.origin(record),
             detail: self.detail(record),
         };
-        self.events.push(id, time, parts);
+        let number = self.events.push(id, time, parts);
+        if let Some(spotter) = &mut self.spotter {
+            spotter.look(record, bytes, number);
+        }
         time.is_some()
     }
 

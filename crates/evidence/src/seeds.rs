@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::actors::{Credential, Index};
 use crate::attribution::Taint;
-use crate::links::{Link, Mark};
+use crate::links::{Doubt, Link, Mark};
 use crate::log::{IdentityKind, Log, Sym, What};
 use crate::record::show_time;
 use crate::score::{SUSPICIOUS, Score, Scorer};
@@ -35,10 +35,17 @@ pub struct Seeds {
     pub since: Option<jiff::Timestamp>,
     /// The attack was over by then, as far as the seeds go; what was derived may live longer.
     pub until: Option<jiff::Timestamp>,
+    /// Actors that a person convicted, by id, access key id or ARN. They add to the seeds: where
+    /// there are none, a start is proposed as well.
+    #[serde(default)]
+    pub convicted: BTreeSet<String>,
+    /// Actors that a person acquitted, likewise: never the attacker's, whatever else is said.
+    #[serde(default)]
+    pub acquitted: BTreeSet<String>,
 }
 
 impl Seeds {
-    /// Whether nothing is given to start from; a time window alone is no start.
+    /// Whether nothing is given to start from; neither a time window nor a judgement is a start.
     pub fn is_empty(&self) -> bool {
         self.access_keys.is_empty()
             && self.arns.is_empty()
@@ -152,6 +159,7 @@ impl Seeding<'_> {
                     let event = &self.log.row(*row);
                     sym == Some(if by_agent { event.agent } else { event.address })
                         && self.in_window(*row)
+                        && !taint.is_spared(*row)
                 };
                 let rows: Vec<u32> = self.log.numbers().filter(hit).collect();
                 for row in &rows {
@@ -211,12 +219,14 @@ impl Seeding<'_> {
             .thief
             .iter()
             .copied()
-            .filter(|row| self.in_window(*row))
+            .filter(|row| self.in_window(*row) && !taint.is_spared(*row))
             .collect();
         for row in &hit {
             taint.taint(*row, Link::Seed, None);
         }
-        split.uncertain.iter().for_each(|row| taint.doubt(*row));
+        for row in &split.uncertain {
+            taint.doubt(*row, Doubt::Credential, hit.first().copied());
+        }
         hit.len()
     }
 
@@ -232,7 +242,8 @@ impl Seeding<'_> {
         let mut ranked: Vec<Candidate<'_>> = self
             .splits
             .iter()
-            .filter(|(_, split)| split.score.points >= SUSPICIOUS && !split.thief.is_empty())
+            .filter(|(_, split)| split.score.points >= SUSPICIOUS)
+            .filter(|(_, split)| split.thief.iter().any(|row| !taint.is_spared(*row)))
             .map(|(credential, split)| Candidate {
                 credential: *credential,
                 split,
@@ -256,7 +267,7 @@ impl Seeding<'_> {
                 .split
                 .thief
                 .iter()
-                .any(|row| taint.mark(*row) != Mark::Tainted);
+                .any(|row| taint.mark(*row) != Mark::Tainted && !taint.is_spared(*row));
             let strong =
                 score.another_hand && score.points >= FURTHER && score.points * 10 >= top * 6;
             if fresh
@@ -310,6 +321,7 @@ impl Seeding<'_> {
         any: bool,
     ) {
         for _ in 0..16 {
+            thief.retain(|row| !taint.is_spared(*row));
             let Some(maker) = self.maker(&thief, taint) else {
                 return;
             };
@@ -376,6 +388,7 @@ impl Seeding<'_> {
             .filter(|row| {
                 let event = &self.log.row(*row);
                 taint.mark(*row) != Mark::Tainted
+                    && !taint.is_spared(*row)
                     && event.kind != IdentityKind::Service
                     && addresses.contains(&event.address)
             })

@@ -15,7 +15,7 @@ use crate::unpack::is_packed;
 /// `may_skip` and neither JSON nor a known table.
 pub(crate) fn take(
     reader: &mut dyn Read,
-    documents: &mut Documents,
+    documents: &mut Documents<'_>,
     limits: &Limits,
     may_skip: bool,
 ) -> bool {
@@ -99,7 +99,7 @@ fn form(first: &[u8]) -> Form {
 /// Takes a text that is in memory as a whole; otherwise as [`take`].
 pub(crate) fn decoded_whole(
     text: &[u8],
-    documents: &mut Documents,
+    documents: &mut Documents<'_>,
     limits: &Limits,
     may_skip: bool,
 ) -> bool {
@@ -123,7 +123,7 @@ pub(crate) fn decoded_whole(
 
 fn decoded(
     reader: &mut dyn Read,
-    documents: &mut Documents,
+    documents: &mut Documents<'_>,
     limits: &Limits,
     may_skip: bool,
 ) -> bool {
@@ -175,8 +175,8 @@ fn pump(
     buffer: &mut [u8],
     first: usize,
     limits: &Limits,
-    documents: &mut Documents,
-    push: &mut dyn FnMut(&[u8], &mut Documents),
+    documents: &mut Documents<'_>,
+    push: &mut dyn FnMut(&[u8], &mut Documents<'_>),
 ) {
     let mut total = 0;
     let mut got = first;

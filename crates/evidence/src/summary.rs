@@ -2,10 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::detections::DetectionGroup;
 use crate::exposure::SecretRead;
+use crate::judgements::Judgement;
+use crate::known::{ByPolicy, SecretReadable};
 use crate::score::SUSPICIOUS;
 use crate::text::sanitize;
 use crate::triage::{Actor, Triage, Verdict};
+
+/// Titles of rules shown for a tactic.
+const TITLES: usize = 4;
 
 /// Entries shown of a list before the rest is only counted.
 const SHOWN: usize = 15;
@@ -17,7 +23,9 @@ pub fn summary(triage: &Triage) -> String {
     who(triage, &mut lines);
     suspects(triage, &mut lines);
     read(triage, &mut lines);
+    readable(triage, &mut lines);
     planted(triage, &mut lines);
+    detected(triage, &mut lines);
     blind(triage, &mut lines);
     next(triage, &mut lines);
     lines.0
@@ -123,6 +131,7 @@ fn who(triage: &Triage, lines: &mut Lines) {
                 .collect::<Vec<_>>(),
         );
     }
+    judged(triage, lines);
     let hands: Vec<&Actor> = triage
         .actors
         .iter()
@@ -139,12 +148,36 @@ fn who(triage: &Triage, lines: &mut Lines) {
     }
 }
 
+/// What a person decided.
+fn judged(triage: &Triage, lines: &mut Lines) {
+    for judged in &triage.judgements {
+        let word = match judged.judgement {
+            Judgement::Convicted => "Convicted by a person",
+            Judgement::Acquitted => "Acquitted by a person",
+        };
+        let nobody = if judged.events == 0 {
+            ": NOBODY IN THIS LOG has that name"
+        } else {
+            ""
+        };
+        lines.title(&format!("{word}: {}{nobody}", judged.actor));
+    }
+}
+
+fn is_acquitted(triage: &Triage, actor: &Actor) -> bool {
+    triage.judgements.iter().any(|judged| {
+        judged.judgement == Judgement::Acquitted
+            && (judged.actor == actor.id || actor.arn.as_ref() == Some(&judged.actor))
+    })
+}
+
 /// Actors that look suspicious and were not taken for the attacker.
 fn suspects(triage: &Triage, lines: &mut Lines) {
     let mut suspects: Vec<&Actor> = triage
         .actors
         .iter()
         .filter(|actor| actor.score >= SUSPICIOUS && actor.verdict == Verdict::Legitimate)
+        .filter(|actor| !is_acquitted(triage, actor))
         .collect();
     suspects.sort_by_key(|actor| std::cmp::Reverse(actor.score));
     if suspects.is_empty() {
@@ -237,6 +270,42 @@ fn distinct(reads: &[SecretRead]) -> Vec<String> {
     things.into_iter().map(show).collect()
 }
 
+/// What policy would have let the attacker read, beside what he was seen to read.
+fn readable(triage: &Triage, lines: &mut Lines) {
+    let Some(found) = &triage.secrets_readable else {
+        return;
+    };
+    let mut things: BTreeMap<(&str, &str, Option<&str>), &SecretReadable> = BTreeMap::new();
+    for one in found {
+        let best = things
+            .entry((&one.kind, &one.id, one.region.as_deref()))
+            .or_insert(one);
+        if one.verdict < best.verdict {
+            *best = one;
+        }
+    }
+    let sure = |one: &&&SecretReadable| one.verdict == ByPolicy::Allowed;
+    lines.title(&format!(
+        "Readable by policy, not seen read: {} things, {} of them for sure",
+        things.len(),
+        things.values().filter(sure).count()
+    ));
+    let mut things: Vec<&SecretReadable> = things.into_values().collect();
+    things.sort_by_key(|one| one.verdict);
+    let show = |one: &SecretReadable| {
+        let (word, why) = match one.verdict {
+            ByPolicy::Allowed => ("allowed", one.statements.first()),
+            ByPolicy::Undecidable => ("perhaps", one.because.first()),
+        };
+        let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+        format!(
+            "{word:<7} {} {} by {}{why}",
+            one.kind, one.id, one.principal
+        )
+    };
+    lines.list(&things.into_iter().map(show).collect::<Vec<_>>());
+}
+
 fn planted(triage: &Triage, lines: &mut Lines) {
     if triage.persistence.is_empty() {
         return;
@@ -257,6 +326,73 @@ fn planted(triage: &Triage, lines: &mut Lines) {
         )
     };
     lines.list(&triage.persistence.iter().map(show).collect::<Vec<_>>());
+}
+
+/// What the detections found in the attacker's calls, a line for each tactic; the rest in numbers.
+fn detected(triage: &Triage, lines: &mut Lines) {
+    let counts = &triage.detection_counts;
+    if counts.rules == 0 {
+        return;
+    }
+    let mut tactics: BTreeMap<&str, Vec<&DetectionGroup>> = BTreeMap::new();
+    for group in &triage.detections {
+        if group.verdict == Verdict::Attacker {
+            tactics.entry(&group.tactic).or_default().push(group);
+        }
+    }
+    lines.title(&format!(
+        "Detections on the attacker's calls: {} hits of {} rules",
+        counts.attacker, counts.rules
+    ));
+    let mut shown: Vec<(Option<&String>, String)> = tactics
+        .iter()
+        .map(|(tactic, groups)| tactic_line(tactic, groups))
+        .collect();
+    shown.sort();
+    lines.list(&shown.into_iter().map(|(_, line)| line).collect::<Vec<_>>());
+    if counts.uncertain > 0 {
+        lines.line(&format!(
+            "{} more hits are on calls that may be the attacker's",
+            counts.uncertain
+        ));
+    }
+    if counts.others > 0 {
+        lines.line(&format!(
+            "Left out: {} hits on everybody else's calls, {} of them usual or before the incident",
+            counts.others,
+            counts.usual + counts.before
+        ));
+    }
+}
+
+/// When a tactic was first seen, and what is shown of it. The groups are the gravest first.
+fn tactic_line<'t>(tactic: &str, groups: &[&'t DetectionGroup]) -> (Option<&'t String>, String) {
+    let first = groups.iter().filter_map(|group| group.first.as_ref()).min();
+    let titles: BTreeSet<&str> = groups
+        .iter()
+        .flat_map(|group| {
+            let rules = group.rules.iter().map(|rule| rule.title.as_str());
+            rules.chain(group.alerts.iter().map(|alert| alert.title.as_str()))
+        })
+        .collect();
+    let more = titles.len().saturating_sub(TITLES);
+    let mut listed: Vec<String> = titles.into_iter().take(TITLES).map(String::from).collect();
+    if more > 0 {
+        listed.push(format!("{more} more"));
+    }
+    let line = format!(
+        "{} {:<13} {}, {} hits: {}",
+        or_unknown(first),
+        groups.first().map_or("", |group| group.level.as_str()),
+        if tactic.is_empty() {
+            "no tactic"
+        } else {
+            tactic
+        },
+        groups.iter().map(|group| group.count).sum::<u64>(),
+        listed.join("; ")
+    );
+    (first, line)
 }
 
 fn blind(triage: &Triage, lines: &mut Lines) {
@@ -311,6 +447,13 @@ fn next(triage: &Triage, lines: &mut Lines) {
     }
     if !triage.secrets_read.is_empty() {
         steps.push("Rotate everything that was read".to_owned());
+    }
+    if triage
+        .secrets_readable
+        .as_ref()
+        .is_some_and(|found| !found.is_empty())
+    {
+        steps.push("Rotate what he could read, after that".to_owned());
     }
     if !triage.uncertain_events.is_empty()
         || triage

@@ -2,15 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rayon::prelude::*;
+use relatch_detect::RuleSet;
 use serde::{Deserialize, Serialize};
 
 use crate::actors::{Credential, Index, tally};
 use crate::agents;
 use crate::attribution::Taint;
 use crate::blind_spots::{BlindSpot, View, blind_spots};
-use crate::exposure::{SecretRead, actor_id, exposure};
+use crate::detections::{DetectionCounts, DetectionGroup, Detections};
+use crate::events::{TaintedEvent, events};
+use crate::exposure::{Names, SecretRead, actor_id, exposure};
+use crate::judgements::{Judged, judge};
+use crate::known::{SecretKnown, SecretReadable, known};
 use crate::links::{Link, Mark};
 use crate::log::{Fact, IdentityKind, Log, What};
 use crate::reader::{FileSkipped, FileTaken, Limits, Problem, Source, Taken, read};
@@ -31,14 +37,17 @@ pub struct Options {
     pub seeds: Seeds,
     /// Bounds on what is read.
     pub limits: Limits,
+    /// What to look for in every record; with `None` nothing is.
+    pub detections: Option<Arc<RuleSet>>,
 }
 
 impl Options {
-    /// Standard limits with these seeds.
+    /// Standard limits with these seeds, and no detections.
     pub fn with_seeds(seeds: Seeds) -> Options {
         Options {
             seeds,
             limits: Limits::STANDARD,
+            detections: None,
         }
     }
 }
@@ -152,12 +161,19 @@ pub struct Triage {
     pub tainted_events: Vec<String>,
     /// Ids of events that are perhaps the attacker's, by time.
     pub uncertain_events: Vec<String>,
+    /// The attacker's and the uncertain events one by one, by time, each with its reason.
+    pub events: Vec<TaintedEvent>,
     /// What he read.
     pub secrets_read: Vec<SecretRead>,
     /// What he tried to read and was refused.
     pub attempted_reads: Vec<SecretRead>,
     /// Session credentials he was handed.
     pub issued_credentials: Vec<SecretRead>,
+    /// Secrets that the log names, whoever used them.
+    pub secrets_known: Vec<SecretKnown>,
+    /// What convicted actors could read by policy and were not seen to read; null as long as no
+    /// policies were looked at, which is not done here.
+    pub secrets_readable: Option<Vec<SecretReadable>>,
     /// Every identity in the evidence; the attacker's first.
     pub actors: Vec<Actor>,
     /// Addresses the attacker called from.
@@ -166,6 +182,13 @@ pub struct Triage {
     pub first: Option<String>,
     /// His last call, RFC 3339; null if there is none.
     pub last: Option<String>,
+    /// What the detections found, by actor and tactic: the attacker's groups first, then those of
+    /// calls that cannot be told, the gravest first. What is usual for an actor is left out.
+    pub detections: Vec<DetectionGroup>,
+    /// How much they found in all, and what of it is not among the groups.
+    pub detection_counts: DetectionCounts,
+    /// The titles of the rules that hit the attacker's and the uncertain events, by event id.
+    pub detections_by_event: BTreeMap<String, Vec<String>>,
     /// What he created or changed.
     pub persistence: Vec<Persistence>,
     /// Long-lived access key ids he created.
@@ -176,6 +199,8 @@ pub struct Triage {
     pub problems: Vec<Problem>,
     /// Where it began.
     pub seeds: Vec<SeedUsed>,
+    /// What a person decided.
+    pub judgements: Vec<Judged>,
     /// Files taken in.
     pub files: Vec<FileTaken>,
     /// Files left out on purpose.
@@ -208,7 +233,7 @@ pub fn triage_sources(sources: &[Source], options: &Options) -> Result<Triage, T
     {
         return Err(TriageError::Window);
     }
-    let taken = read(sources, &options.limits);
+    let taken = read(sources, &options.limits, options.detections.as_deref());
     if taken.files.is_empty() {
         let why = taken
             .problems
@@ -224,14 +249,15 @@ pub fn triage_sources(sources: &[Source], options: &Options) -> Result<Triage, T
             &why.unwrap_or_else(|| "no files found".into()),
         )));
     }
-    Ok(answer(taken, &options.seeds))
+    Ok(answer(taken, &options.seeds, options.detections.as_deref()))
 }
 
-fn answer(taken: Taken, seeds: &Seeds) -> Triage {
+fn answer(mut taken: Taken, seeds: &Seeds, set: Option<&RuleSet>) -> Triage {
     let log = &taken.log;
     let index = Index::new(log);
     let scorer = Scorer::new(log, &index);
     let mut taint = Taint::new(log, &index);
+    let judgements = judge(log, &index, seeds, &mut taint);
     let splits = splits(log, &index, &scorer);
     let used = Seeding {
         log,
@@ -242,27 +268,42 @@ fn answer(taken: Taken, seeds: &Seeds) -> Triage {
     }
     .run(&mut taint);
     let tainted = taint.tainted();
-    let exposure = exposure(log, &index, &tainted);
-    let blind_spots = blind_spots(&View {
+    let names = Names::new(log, &index);
+    let exposure = exposure(log, &names, &tainted);
+    let (secrets_known, unlisted) = known(log, &index, &names);
+    let (events, untold) = events(log, &taint, &tainted);
+    let detections = set.map(|set| detections(set, &taken, &taint, seeds));
+    let detections = detections.unwrap_or_default();
+    let mut blind_spots = blind_spots(&View {
         log,
         tainted: &tainted,
         unnamed: &exposure.unnamed,
         seeds: &used,
+        judgements: &judgements,
         problems: &taken.problems,
     });
+    blind_spots.extend(detections.counts.blind_spots());
+    blind_spots.sort();
+    taken.problems.extend(unlisted.into_iter().chain(untold));
     let times = || tainted.iter().filter_map(|row| log.row(*row).time);
     let uncertain = log
         .numbers()
         .filter(|row| taint.mark(*row) == Mark::Uncertain);
     Triage {
         uncertain_events: uncertain.map(|row| event_id(log, row)).collect(),
+        events,
         secrets_read: exposure.read,
         attempted_reads: exposure.attempted,
         issued_credentials: exposure.handed_out,
+        secrets_known,
+        secrets_readable: None,
         actors: actors(log, &index, &splits, &taint),
         addresses: addresses(log, &scorer, &taint, &tainted),
         first: times().min().and_then(show_time),
         last: times().max().and_then(show_time),
+        detections: detections.groups,
+        detection_counts: detections.counts,
+        detections_by_event: detections.titles,
         persistence: persistence(log, &tainted),
         created_keys: keys_made(log, &tainted, What::KeyMade)
             .iter()
@@ -270,6 +311,7 @@ fn answer(taken: Taken, seeds: &Seeds) -> Triage {
             .collect(),
         blind_spots,
         seeds: used,
+        judgements,
         events_read: taken.events,
         duplicates: log.duplicates,
         tainted_events: tainted.iter().map(|row| event_id(log, *row)).collect(),
@@ -277,6 +319,15 @@ fn answer(taken: Taken, seeds: &Seeds) -> Triage {
         files: taken.files,
         skipped: taken.skipped,
     }
+}
+
+/// The incident begins with the first of the attacker's calls, or where the seeds say so.
+fn detections(set: &RuleSet, taken: &Taken, taint: &Taint<'_>, seeds: &Seeds) -> Detections {
+    let log = &taken.log;
+    let tainted = taint.tainted();
+    let first = tainted.iter().filter_map(|row| log.time(*row)).min();
+    let since = first.or_else(|| seeds.since.map(jiff::Timestamp::as_millisecond));
+    Detections::new(set, &taken.sightings, log, taint, since)
 }
 
 fn event_id(log: &Log, row: u32) -> String {

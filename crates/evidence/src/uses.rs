@@ -63,7 +63,7 @@ pub fn uses_of_keys(documents: &[Source], key_ids: &BTreeSet<String>) -> KeyUses
         })
         .cloned()
         .collect();
-    let taken = read(&worth, &Limits::STANDARD);
+    let taken = read(&worth, &Limits::STANDARD, None);
     let log = &taken.log;
     let keys: BTreeSet<_> = key_ids
         .iter()

@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use relatch_evidence::{
-    Limits, Options, Seeds, Source, Triage, TriageError, Verdict, summary, triage, triage_sources,
-    uses_of_keys,
+    Limits, Options, Seeds, Source, Triage, TriageError, Verdict, not_read, summary, triage,
+    triage_sources, uses_of_keys,
 };
 use serde_json::{Value, json};
 
@@ -314,6 +314,7 @@ fn hostile_sizes_are_cut_off() {
             file_bytes: 1_000_000,
             event_bytes: 10_000,
         },
+        detections: None,
     };
     let big = json!({"Records": [{"eventName": "x".repeat(20_000)}, events()[0]]}).to_string();
     let sources = [
@@ -514,4 +515,159 @@ fn uses_of_keys_are_found_quickly_and_only_once() {
         .uses
         .is_empty()
     );
+}
+
+#[test]
+fn every_event_of_the_attackers_carries_its_reason() {
+    let found = from_text(STORY);
+    let told: BTreeSet<String> = found
+        .events
+        .iter()
+        .filter(|event| event.verdict == Verdict::Attacker)
+        .map(|event| event.event_id.clone())
+        .collect();
+    assert_eq!(told, ids(&found));
+    let uncertain: Vec<&str> = found
+        .events
+        .iter()
+        .filter(|event| event.verdict == Verdict::Uncertain)
+        .map(|event| event.event_id.as_str())
+        .collect();
+    assert_eq!(uncertain, found.uncertain_events);
+    assert!(found.events.iter().all(|event| !event.reason.is_empty()));
+    assert!(found.events.is_sorted_by_key(|event| &event.time));
+    // From each event of the attacker's the way leads back to where it began.
+    let from = |id: &str| {
+        let event = found.events.iter().find(|event| event.event_id == id);
+        event.expect("told as well").from.clone()
+    };
+    for id in &found.tainted_events {
+        let mut steps = 0;
+        let mut at = id.clone();
+        while let Some(before) = from(&at) {
+            assert!(told.contains(&before) && steps < told.len(), "{id}");
+            (at, steps) = (before, steps + 1);
+        }
+    }
+    assert!(found.events.iter().any(|event| event.from.is_some()));
+}
+
+#[test]
+fn the_client_stands_as_logged() {
+    let agent = "a\u{1b}[31m<b>\u{202e}";
+    let changed = events().into_iter().map(|mut event| {
+        if event["sourceIPAddress"] == "203.0.113.66" {
+            event["userAgent"] = json!(agent);
+        }
+        event.to_string()
+    });
+    let text: Vec<String> = changed.collect();
+    let found = from_bytes(
+        &[("log.json", text.join("\n").into_bytes())],
+        key_seed(OWNER),
+    );
+    assert!(found.events.iter().any(|event| event.client == agent));
+    assert!(!summary(&found).contains('\u{1b}'));
+    let json = serde_json::to_value(&found).expect("JSON");
+    let shown = |event: &Value| event["client"] == "a<b>";
+    let events = json["events"].as_array().expect("a list");
+    assert!(events.iter().any(shown) && !json.to_string().contains("\\u001b"));
+}
+
+#[test]
+fn an_acquitted_actor_is_never_tainted_and_nothing_follows_through_it() {
+    let last = from_text(STORY);
+    let story = |seeds| from_bytes(&[("story", STORY.as_bytes().to_vec())], seeds);
+    for seeds in [Seeds::default(), key_seed(OWNER)] {
+        for key in ["ASIAEVIL2XXXXXXXXXXX", "AKIAEVEEVEEVEEVEEVE1"] {
+            let acquitted = Seeds {
+                acquitted: BTreeSet::from([key.to_owned()]),
+                ..seeds.clone()
+            };
+            let found = story(acquitted);
+            let of_key: BTreeSet<String> = events()
+                .iter()
+                .filter(|event| event["userIdentity"]["accessKeyId"] == key)
+                .map(|event| event["eventID"].as_str().expect("an id").to_owned())
+                .collect();
+            assert!(!of_key.is_empty() && ids(&last).is_superset(&of_key));
+            assert!(ids(&found).is_disjoint(&of_key), "{key}");
+            let uncertain: BTreeSet<String> = found.uncertain_events.iter().cloned().collect();
+            assert!(uncertain.is_disjoint(&of_key), "{key}");
+            let follows = |event: &relatch_evidence::TaintedEvent| {
+                event.from.as_ref().is_some_and(|id| of_key.contains(id))
+            };
+            assert!(!found.events.iter().any(follows), "{key}");
+            assert_eq!(found.judgements[0].events, of_key.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn the_whole_answer_goes_when_its_root_is_acquitted() {
+    let acquitted = Seeds {
+        acquitted: BTreeSet::from([OWNER.to_owned()]),
+        ..key_seed(OWNER)
+    };
+    let found = from_bytes(&[("story", STORY.as_bytes().to_vec())], acquitted);
+    assert!(found.tainted_events.is_empty(), "{:?}", found.events);
+    assert_eq!(found.seeds[0].events, 0);
+}
+
+#[test]
+fn a_convicted_actor_is_all_the_attackers_with_what_follows() {
+    let convicted = Seeds {
+        convicted: BTreeSet::from(["AKIACICICICICICICIC1".to_owned()]),
+        ..key_seed(OWNER)
+    };
+    let found = from_bytes(&[("story", STORY.as_bytes().to_vec())], convicted);
+    let actor = found
+        .actors
+        .iter()
+        .find(|actor| actor.id == "AKIACICICICICICICIC1")
+        .expect("in the story");
+    assert_eq!(actor.verdict, Verdict::Attacker);
+    assert_eq!(
+        actor.path[0].reason,
+        "made by an actor that a person convicted"
+    );
+    assert!(ids(&found).is_superset(&truth("tainted")));
+    assert_eq!(found.judgements[0].events, actor.tainted);
+    assert!(summary(&found).contains("Convicted by a person: AKIACICICICICICICIC1"));
+}
+
+#[test]
+fn a_judgement_on_nobody_is_said() {
+    let nobody = Seeds {
+        acquitted: BTreeSet::from(["arn:aws:iam::1:user/nobody".to_owned()]),
+        ..Seeds::default()
+    };
+    let found = from_bytes(&[("story", STORY.as_bytes().to_vec())], nobody);
+    assert_eq!(ids(&found), truth("tainted"));
+    assert!(summary(&found).contains("NOBODY IN THIS LOG"));
+    assert!(
+        found
+            .blind_spots
+            .iter()
+            .any(|spot| spot.what.contains("user/nobody"))
+    );
+}
+
+#[test]
+fn secrets_that_others_use_are_known_and_not_read() {
+    let found = from_text(STORY);
+    let arns: Vec<&str> = found
+        .secrets_known
+        .iter()
+        .filter_map(|known| known.arn.as_deref())
+        .collect();
+    for read in &found.secrets_read {
+        if read.kind == "secretsmanager" && read.id.starts_with("arn:") {
+            assert!(arns.contains(&read.id.as_str()), "{}", read.id);
+        }
+    }
+    let left = not_read(&found.secrets_known, &found.secrets_read);
+    let is_read = |id: &str| found.secrets_read.iter().any(|read| read.id == id);
+    assert!(left.iter().all(|known| !is_read(&known.id)));
+    assert_eq!(found.secrets_readable, None);
 }

@@ -14,9 +14,11 @@
 
 mod about;
 mod attack;
+mod calls;
 mod clean;
 mod groups;
 mod moment;
+mod moments;
 mod uuid;
 mod words;
 mod write;
@@ -28,4 +30,5 @@ pub mod timeline;
 
 pub use about::About;
 pub use moment::{Moment, Verdict};
+pub use moments::moments;
 pub use write::WriteError;

@@ -131,6 +131,8 @@ pub(crate) struct Watch {
     pub(crate) files: Vec<PathBuf>,
     /// Whether to ask LookupEvents.
     pub(crate) lookup: bool,
+    /// Queues of SQS that tell of new log files, or bring events.
+    pub(crate) queues: Vec<String>,
     /// A webhook that takes JSON.
     pub(crate) webhook: Option<ValueFrom>,
     /// A Slack-compatible webhook.

@@ -49,6 +49,20 @@ pub(crate) async fn ministack() -> Peer {
     .await
 }
 
+/// ministack with an SQL engine: its Athena runs what it is asked, in DuckDB.
+pub(crate) async fn ministack_with_sql() -> Peer {
+    let engine = install::sql();
+    Peer::start("ministack", install::ministack(), |server, port| {
+        server
+            .env("AUTH", "true")
+            .env("BIND_HOST", "127.0.0.1")
+            .env("PYTHONPATH", &engine)
+            .env("ATHENA_ENGINE", "duckdb");
+        server.env("GATEWAY_PORT", port.to_string());
+    })
+    .await
+}
+
 /// moto: has Organizations and the cap of two keys; refuses nobody anything.
 pub(crate) async fn moto() -> Peer {
     Peer::start("moto", install::moto(), |server, port| {

@@ -13,7 +13,7 @@ use crate::test_eval::text;
 const MOST_HITS: usize = 1_000_000;
 const MOST_BYTES: usize = 32 << 20;
 const MOST_TEXT: usize = 1024;
-const MOST_VALUES: usize = 64;
+pub(crate) const MOST_VALUES: usize = 64;
 
 /// Who hit, how, and the values of the hit's fields, as numbers of texts: for each field none, one
 /// or several.
@@ -70,14 +70,9 @@ impl<'r> Correlator<'r> {
         event: &dyn Event,
     ) {
         for hit in hits {
-            let at = hit.0 as usize;
-            let reads = self
-                .set
-                .wiring
-                .reads
-                .get(at)
-                .filter(|_| self.set.wiring.is_source(at));
-            let Some(reads) = reads else { continue };
+            let Some(reads) = self.set.wiring.reads_of(hit.0 as usize) else {
+                continue;
+            };
             if !self.has_room() {
                 self.left_out += 1;
                 continue;
@@ -95,6 +90,20 @@ impl<'r> Correlator<'r> {
                 kept,
             });
         }
+    }
+
+    /// Takes a hit whose texts are here already.
+    pub(crate) fn take_kept(&mut self, rule: RuleIndex, kept: u32, (time, event): (i64, u64)) {
+        if !self.has_room() {
+            self.left_out += 1;
+            return;
+        }
+        self.rows.push(Row {
+            time,
+            event,
+            rule: rule.0,
+            kept,
+        });
     }
 
     /// Takes what another collector of the same rules has.
@@ -185,7 +194,7 @@ impl<'r> Correlator<'r> {
         })
     }
 
-    fn number(&mut self, kept: Kept) -> u32 {
+    pub(crate) fn number(&mut self, kept: Kept) -> u32 {
         let size = kept
             .fields
             .iter()
@@ -211,14 +220,14 @@ pub(crate) fn cut(text: &str) -> &str {
 /// Each different thing once, by number.
 #[derive(Debug)]
 pub(crate) struct Numbered<T> {
-    numbers: HashMap<T, u32>,
+    numbers: HashMap<T, u32, foldhash::fast::RandomState>,
     all: Vec<T>,
 }
 
 impl<T> Default for Numbered<T> {
     fn default() -> Self {
         Self {
-            numbers: HashMap::new(),
+            numbers: HashMap::default(),
             all: Vec::new(),
         }
     }
@@ -242,6 +251,10 @@ impl<T: Clone + Eq + std::hash::Hash> Numbered<T> {
 
     pub(crate) fn get(&self, number: u32) -> &T {
         &self.all[number as usize]
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
     }
 }
 

@@ -105,9 +105,10 @@ impl Wiring {
         }
     }
 
-    /// Whether any correlation counts this rule's hits.
-    pub(crate) fn is_source(&self, rule: usize) -> bool {
-        self.feeding.contains(&rule)
+    /// The fields that correlations want of a rule's events; `None` if none counts its hits.
+    pub(crate) fn reads_of(&self, rule: usize) -> Option<&[Path]> {
+        let reads = self.reads.get(rule)?;
+        self.feeding.contains(&rule).then_some(reads.as_slice())
     }
 
     /// Where a correlation's `position`th source, fed by `rule`, has its fields.

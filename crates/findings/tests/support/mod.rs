@@ -5,7 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
-use relatch_evidence::{Actor, BlindSpot, Persistence, SecretRead, Triage, Verdict as Whose};
+use relatch_evidence::{
+    Actor, BlindSpot, DetectionCounts, Persistence, SecretRead, TaintedEvent, Triage,
+    Verdict as Whose,
+};
 use relatch_findings::{About, Moment, Verdict};
 
 pub(crate) const STOLEN: &str = "AKIASTOLENSTOLEN0001";
@@ -216,6 +219,27 @@ fn read(id: &str, number: i64, errors: &[&str]) -> SecretRead {
     }
 }
 
+fn event(moment: &Moment) -> TaintedEvent {
+    let moment = moment.clone();
+    TaintedEvent {
+        event_id: moment.event_id,
+        time: moment.time.map(|time| time.to_string()),
+        verdict: match moment.verdict {
+            Verdict::Attacker => Whose::Attacker,
+            Verdict::Uncertain => Whose::Uncertain,
+        },
+        actor: moment.actor,
+        account: moment.account,
+        region: moment.region,
+        call: moment.call,
+        address: moment.address,
+        client: moment.client,
+        error: moment.error,
+        reason: moment.reason,
+        from: moment.from,
+    }
+}
+
 /// The triage that belongs to [`moments`].
 pub(crate) fn triage(moments: &[Moment]) -> Triage {
     let of = |verdict| {
@@ -227,9 +251,12 @@ pub(crate) fn triage(moments: &[Moment]) -> Triage {
     Triage {
         tainted_events: of(Verdict::Attacker),
         uncertain_events: of(Verdict::Uncertain),
+        events: moments.iter().map(event).collect(),
         secrets_read: vec![read(&secret("payments/stripe"), 3, &[])],
         attempted_reads: vec![read(&secret("payments/ledger"), 4, &["AccessDenied"])],
         issued_credentials: Vec::new(),
+        secrets_known: Vec::new(),
+        secrets_readable: None,
         actors: vec![
             actor(
                 STOLEN,
@@ -256,6 +283,13 @@ pub(crate) fn triage(moments: &[Moment]) -> Triage {
             .filter_map(|moment| moment.time)
             .max()
             .map(|at| at.to_string()),
+        detections: Vec::new(),
+        detection_counts: DetectionCounts::default(),
+        detections_by_event: moments
+            .iter()
+            .filter(|moment| !moment.detections.is_empty())
+            .map(|moment| (moment.event_id.clone(), moment.detections.clone()))
+            .collect(),
         persistence: vec![
             planted("access_key", PLANTED, "deploy-bot"),
             planted("user", "support-2", ""),
@@ -274,6 +308,7 @@ pub(crate) fn triage(moments: &[Moment]) -> Triage {
         }],
         problems: Vec::new(),
         seeds: Vec::new(),
+        judgements: Vec::new(),
         files: Vec::new(),
         skipped: Vec::new(),
         events_read: 120_000,

@@ -15,7 +15,7 @@ use relatch_watch::{
 use serde::Serialize;
 
 use crate::app::App;
-use crate::commands::triage;
+use crate::commands::{triage, watch_queue};
 use crate::error::{CommandError, Kind, OfKind};
 use crate::outage::webhooks;
 use crate::workspace::OpenCase;
@@ -30,6 +30,10 @@ pub(crate) struct WatchArgs {
     /// Seconds between two looks
     #[arg(long, value_name = "SECONDS")]
     interval: Option<u64>,
+    /// A queue of SQS that is told of new log files (by S3, SNS, CloudTrail or EventBridge) or
+    /// gets events from EventBridge; may be repeated
+    #[arg(long = "queue", value_name = "URL")]
+    queues: Vec<String>,
 }
 
 /// What one look found.
@@ -38,28 +42,79 @@ pub(crate) struct Look {
     pub(crate) hits: Vec<Hit>,
     pub(crate) undated: Vec<KeyUse>,
     pub(crate) problems: Vec<String>,
+    /// Files that queues told of and that are no logs by their names.
+    pub(crate) passed_over: Vec<String>,
     pub(crate) words: String,
+    /// Whether a queue has more to give.
+    #[serde(skip)]
+    pub(crate) more: bool,
 }
 
 pub(crate) async fn run(app: &App, args: WatchArgs) -> Result<(), CommandError> {
     let case = app.open_case()?;
     let outside = Outside::connect(app, &case).await?;
     let interval = args.interval.or(app.config.watch.interval_s).unwrap_or(60);
+    let mut queues = app.config.watch.queues.clone();
+    queues.extend(args.queues);
     loop {
         case.ledger.catch_up()?;
-        let look = look_once(app, &case, &outside).await?;
-        app.printer.result(&look, |look| look.words.clone());
-        for problem in &look.problems {
-            app.printer.note(&format!("! {problem}"));
-        }
+        let look = look_with(app, &case, &outside, &queues).await?;
+        show(app, &look);
         if args.once {
             return ended(&look);
         }
+        let pause = Duration::from_secs(interval.max(1));
         tokio::select! {
-            () = tokio::time::sleep(Duration::from_secs(interval.max(1))) => {}
+            ended = between(app, &case, &outside, &queues, pause) => ended?,
             stop = tokio::signal::ctrl_c() => return Ok(stop?),
         }
     }
+}
+
+fn show(app: &App, look: &Look) {
+    app.printer.result(look, |look| look.words.clone());
+    for problem in &look.problems {
+        app.printer.note(&format!("! {problem}"));
+    }
+    if let Some(first) = look.passed_over.first() {
+        let files = look.passed_over.len();
+        app.printer.note(&format!(
+            "{files} files are no logs by their names and were passed over, such as {first}"
+        ));
+    }
+}
+
+/// Until the next look at everything: waits at the queues, if there are any, and tells of what
+/// they bring as it comes. Up to when they were looked through is recorded by the next look, so
+/// that the journal does not grow by the second.
+async fn between(
+    app: &App,
+    case: &OpenCase,
+    outside: &Outside,
+    queues: &[String],
+    pause: Duration,
+) -> Result<(), CommandError> {
+    let end = tokio::time::Instant::now() + pause;
+    while !queues.is_empty() && tokio::time::Instant::now() < end {
+        let began = tokio::time::Instant::now();
+        let retired = retired_keys_ever(&case.ledger.records()?);
+        let Some(since) = retired.iter().map(|key| key.since).min() else {
+            break;
+        };
+        let mut look = Look::default();
+        let looked = look_at_queues(app, case, outside, queues, since, &mut look).await?;
+        tell(app, case, &mut look).await?;
+        if !look.hits.is_empty() || !look.problems.is_empty() {
+            look.words = words(app, &look, &looked);
+            show(app, &look);
+        }
+        // A queue that cannot be asked answers at once.
+        if began.elapsed() < Duration::from_secs(1) && !look.more {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+        }
+    }
+    tokio::time::sleep_until(end).await;
+    Ok(())
 }
 
 fn ended(look: &Look) -> Result<(), CommandError> {
@@ -69,7 +124,7 @@ fn ended(look: &Look) -> Result<(), CommandError> {
             "a retired key was tried: see above",
         ));
     }
-    if !look.problems.is_empty() {
+    if !look.problems.is_empty() || look.more {
         return Err(CommandError::new(
             Kind::Incomplete,
             "not everything could be looked through",
@@ -84,22 +139,30 @@ pub(crate) async fn look_once(
     case: &OpenCase,
     outside: &Outside,
 ) -> Result<Look, CommandError> {
+    look_with(app, case, outside, &app.config.watch.queues).await
+}
+
+/// The same with these queues. While no key is retired, their messages are left where they are.
+async fn look_with(
+    app: &App,
+    case: &OpenCase,
+    outside: &Outside,
+    queues: &[String],
+) -> Result<Look, CommandError> {
     let retired = retired_keys_ever(&case.ledger.records()?);
     let mut look = Look::default();
     let Some(since) = retired.iter().map(|key| key.since).min() else {
         look.words = "no key is retired yet: there is nothing to watch".to_string();
         return Ok(look);
     };
-    let mut looked: Vec<(String, Timestamp)> = Vec::new();
+    let mut looked = look_at_queues(app, case, outside, queues, since, &mut look).await?;
     let uses = read_logs(app, case, outside, &retired, since, &mut look, &mut looked).await;
     let last_uses = ask_issuers(app, outside, case, &retired, &mut look, &mut looked).await;
     let known = case.ledger.with(|state| state.tripwires.clone());
     let sifted = sift(&uses, &retired, &known);
-    look.undated = sifted.undated;
-    look.hits = sifted.hits;
-    look.hits
-        .extend(sift_last_uses(&last_uses, &retired, &known));
-    let mut facts: Vec<Fact> = look.hits.iter().map(Hit::fact).collect();
+    let mut hits = sifted.hits;
+    hits.extend(sift_last_uses(&last_uses, &retired, &known));
+    let mut facts: Vec<Fact> = hits.iter().map(Hit::fact).collect();
     facts.extend(
         looked
             .iter()
@@ -109,9 +172,34 @@ pub(crate) async fn look_once(
             }),
     );
     case.ledger.record(app.now(), facts)?;
+    look.undated.extend(sifted.undated);
+    look.hits.extend(hits);
     look.words = words(app, &look, &looked);
     tell(app, case, &mut look).await?;
     Ok(look)
+}
+
+/// Looks through queues; what they show is recorded there and then.
+async fn look_at_queues(
+    app: &App,
+    case: &OpenCase,
+    outside: &Outside,
+    queues: &[String],
+    since: Timestamp,
+    look: &mut Look,
+) -> Result<Vec<(String, Timestamp)>, CommandError> {
+    let mut looked = Vec::new();
+    let connection = outside.aws.as_ref().map(|aws| &aws.connection);
+    for url in queues {
+        let Some(connection) = connection else {
+            look.problems
+                .push(format!("{url}: there is no AWS account to ask"));
+            continue;
+        };
+        let through = watch_queue::look_through(app, case, connection, url, since, look).await?;
+        looked.extend(through.map(|through| (url.clone(), through)));
+    }
+    Ok(looked)
 }
 
 fn words(app: &App, look: &Look, looked: &[(String, Timestamp)]) -> String {
@@ -242,7 +330,7 @@ async fn fetch(
     Ok(documents)
 }
 
-fn converted(found: relatch_evidence::KeyUse) -> KeyUse {
+pub(crate) fn converted(found: relatch_evidence::KeyUse) -> KeyUse {
     KeyUse {
         event_id: found.event_id,
         time: found.time.and_then(|time| time.parse().ok()),

@@ -1,0 +1,14 @@
+//! `relatch triage`: who, since when, what was read.
+
+mod args;
+mod container;
+mod out;
+mod policy;
+mod record;
+mod run;
+mod sources;
+
+pub(crate) use args::TriageArgs;
+pub(crate) use record::record;
+pub(crate) use run::run;
+pub(crate) use sources::{connection, fetch, lookup};

@@ -1,0 +1,66 @@
+//! The run of `triage`.
+
+use std::sync::Arc;
+
+use relatch_detect::{RuleSet, builtin};
+use relatch_evidence::{Options, summary, triage_sources};
+
+use super::args::TriageArgs;
+use super::out::Folder;
+use super::policy::Policies;
+use super::record::record;
+use super::sources::sources;
+use crate::app::App;
+use crate::commands::triage_athena;
+use crate::error::{CommandError, Kind};
+
+pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError> {
+    // A case is needed for its facts; where it is named, its name stands in what is written.
+    let case = if args.record || app.case.is_some() {
+        Some(app.open_case()?)
+    } else {
+        None
+    };
+    // What cannot be used is said before a log is read, which may take long.
+    let seeds = args.seeds()?;
+    let folder = args.out.as_ref();
+    let folder = folder
+        .map(|path| Folder::open(path, args.force))
+        .transpose()?;
+    let policies = Policies::read(&args)?;
+    let mut sources = sources(app, &args).await?;
+    let mut gathered = triage_athena::gather(app, &args.athena, &seeds, &sources).await?;
+    if gathered.printed {
+        return Ok(());
+    }
+    sources.append(&mut gathered.sources);
+    if sources.is_empty() {
+        return Err(CommandError::new(Kind::Usage, "no log was named")
+            .hint("relatch triage FILE|FOLDER|GLOB|s3://bucket/prefix, --lookup --key AKIA…, or --athena DATABASE.TABLE"));
+    }
+    let options = Options {
+        detections: Some(Arc::new(RuleSet::compile(builtin()))),
+        ..Options::with_seeds(seeds)
+    };
+    let mut triage = triage_sources(&sources, &options)?;
+    drop(sources);
+    gathered.complete(&mut triage);
+    if let Some(policies) = &policies {
+        policies.fill(&mut triage);
+    }
+    if let Some(case) = case.as_ref().filter(|_| args.record) {
+        record(app, case, &triage)?;
+    }
+    if let Some(folder) = &folder {
+        folder.write(app, case.as_ref(), &triage)?;
+    }
+    app.printer.result(&triage, summary);
+    if triage.problems.is_empty() {
+        return Ok(());
+    }
+    let words = format!(
+        "{} inputs could not be read whole: see problems",
+        triage.problems.len()
+    );
+    Err(CommandError::new(Kind::Incomplete, words))
+}
