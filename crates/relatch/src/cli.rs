@@ -75,7 +75,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Case(case::CaseCommand),
     /// 1 Confirm: who, since when, what was read
-    Triage(triage::TriageArgs),
+    Triage(Box<triage::TriageArgs>),
     /// 1 Contain the thief, reversibly
     #[command(subcommand)]
     Contain(contain::ContainCommand),

@@ -38,7 +38,7 @@ pub(crate) async fn run(cli: Cli) -> Result<(), CommandError> {
         Command::Drill(args) => drill::run(&app, args).await,
         Command::Init(args) => init::run(&app, args),
         Command::Case(command) => case::run(&app, command),
-        Command::Triage(args) => triage::run(&app, args).await,
+        Command::Triage(args) => triage::run(&app, *args).await,
         Command::Contain(command) => contain::run(&app, command).await,
         Command::Inventory(args) => inventory::run(&app, args).await,
         Command::Probe(args) => probe::run(&app, args).await,

@@ -717,7 +717,7 @@ mod tests {
         let Source::Bytes { bytes, .. } = &fetched.sources[0] else {
             panic!("bytes");
         };
-        assert_eq!(bytes.iter().filter(|byte| **byte == b'\n').count(), 2);
+        assert_eq!(String::from_utf8_lossy(bytes).lines().count(), 2);
         assert_eq!(fetched.ties.len(), 1);
         assert_eq!(fetched.ties["1"].shared.as_deref(), Some("shared"));
         let wrong = ["surprise".to_owned()];

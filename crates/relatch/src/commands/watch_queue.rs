@@ -67,10 +67,9 @@ pub(crate) async fn look_through(
         return Ok(None);
     };
     look.more |= !drained;
-    let standing = match tail.queue.standing().await {
-        Ok(standing) => standing,
-        // Told above already; without it nobody knows what is still under way.
-        Err(_) => return Ok(None),
+    // Told above already; without it nobody knows what is still under way.
+    let Ok(standing) = tail.queue.standing().await else {
+        return Ok(None);
     };
     let ended = QueueLook {
         drained,

@@ -162,7 +162,7 @@ fn of_evidence(triage: &Triage, made_at: Timestamp) -> About {
         hash.update(one.as_bytes());
     }
     let digest = hash.finalize();
-    let name: String = digest[..8].iter().map(|b| format!("{b:02x}")).collect();
+    let name = hex::encode(&digest[..8]);
     let last = triage.last.as_deref().and_then(|time| time.parse().ok());
     About {
         case: format!("evidence-{name}"),

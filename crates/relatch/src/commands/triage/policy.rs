@@ -222,9 +222,8 @@ fn text(path: &Path) -> Result<String, CommandError> {
 }
 
 fn unusable(path: &Path, error: impl std::error::Error) -> CommandError {
-    let mut words = format!("{} cannot be used: {error}", path.display());
-    if let Some(source) = error.source() {
-        words.push_str(&format!(": {source}"));
-    }
+    let why = error.source().map(|source| format!(": {source}"));
+    let why = why.unwrap_or_default();
+    let words = format!("{} cannot be used: {error}{why}", path.display());
     CommandError::new(Kind::Usage, words)
 }
