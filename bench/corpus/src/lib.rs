@@ -1,7 +1,7 @@
 //! Made-up CloudTrail logs of a made-up organisation, with the truth beside them: a breach is
 //! hidden in ordinary traffic, and every event of the attacker's is known by id.
 //!
-//! [`write`] fills a folder laid out like the trail's bucket, [`documents`] gives the same files
+//! [`write()`] fills a folder laid out like the trail's bucket, [`documents`] gives the same files
 //! in memory, and [`Truth`] says what an investigation should find. [`judge`] compares an answer
 //! with it.
 //!
