@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use memchr::memmem::Finder;
 use serde::{Deserialize, Serialize};
 
-use crate::frames::is_frame;
-use crate::reader::{Limits, Problem, Source, read};
-use crate::record::show_time;
+use crate::input::frames::is_frame;
+use crate::input::reader::{Limits, Problem, Source, read};
+use crate::input::record::show_time;
+use crate::input::unpack::is_packed;
 use crate::text::sanitize;
-use crate::unpack::is_packed;
 
 /// One use of a key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,0 +1,158 @@
+//! Who called: the `userIdentity` element of a record, parsed once for records that repeat it.
+
+use std::hash::BuildHasher;
+use std::rc::Rc;
+
+use crate::input::record::{Identity, Record, parse_time};
+use crate::log::tables::Map;
+use crate::log::{Events, IdentityKind, Texts, Who};
+
+/// Most elements kept by their text; a file seldom has more callers.
+const KEPT: usize = 4096;
+
+/// Longest text kept, in bytes.
+const LONGEST: usize = 4096;
+
+/// Elements found by their beginning; a file's callers take turns.
+const SLOTS: u16 = 1024;
+
+/// The bytes of an element that tell one caller from the next: they hold the session's name.
+const TELLING: std::ops::Range<usize> = 32..120;
+
+/// An element seen before.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Known {
+    /// The number of the caller.
+    pub(crate) who: u32,
+    /// The element's length in bytes.
+    pub(crate) bytes: usize,
+    /// Newlines in it.
+    pub(crate) lines: u64,
+}
+
+/// The elements seen lately: all by their text, and the last of each beginning.
+#[derive(Debug)]
+pub(crate) struct Identities {
+    known: Map<Rc<str>, u32>,
+    lately: Vec<Option<(Rc<str>, Known)>>,
+    hash: foldhash::fast::RandomState,
+}
+
+impl Default for Identities {
+    fn default() -> Self {
+        Identities {
+            known: Map::default(),
+            lately: vec![None; usize::from(SLOTS)],
+            hash: foldhash::fast::RandomState::default(),
+        }
+    }
+}
+
+impl Identities {
+    /// The element that `bytes` begin with, if it is one that was read before.
+    ///
+    /// An object's text is no beginning of another object's, so that the element ends there.
+    pub(crate) fn find(&self, bytes: &[u8]) -> Option<Known> {
+        let (text, known) = self.lately[self.slot(bytes)?].as_ref()?;
+        bytes.starts_with(text.as_bytes()).then_some(*known)
+    }
+
+    fn slot(&self, bytes: &[u8]) -> Option<usize> {
+        let hash = self.hash.hash_one(bytes.get(TELLING)?);
+        usize::try_from(hash % u64::from(SLOTS)).ok()
+    }
+
+    /// The number of a record's caller. `events` must be the same in every call.
+    pub(crate) fn who(&mut self, record: &Record<'_>, events: &mut Events) -> u32 {
+        if let Some(who) = record.who {
+            return who;
+        }
+        let raw = record.user_identity.unwrap_or_default();
+        if let Some((text, who)) = self.known.get_key_value(raw) {
+            let (text, who) = (text.clone(), *who);
+            self.keep(text, who);
+            return who;
+        }
+        let who = read(&record.identity(), &mut events.texts);
+        let who = events.who(who);
+        if raw.len() <= LONGEST {
+            if self.known.len() >= KEPT {
+                self.known.clear();
+            }
+            let text: Rc<str> = raw.into();
+            self.known.insert(text.clone(), who);
+            self.keep(text, who);
+        }
+        who
+    }
+
+    fn keep(&mut self, text: Rc<str>, who: u32) {
+        if !text.starts_with('{') {
+            return;
+        }
+        if let Some(slot) = self.slot(text.as_bytes()) {
+            let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64;
+            let bytes = text.len();
+            self.lately[slot] = Some((text, Known { who, bytes, lines }));
+        }
+    }
+}
+
+fn read(identity: &Identity<'_>, texts: &mut Texts) -> Who {
+    let session = identity.session();
+    let issuer = session
+        .session_issuer
+        .as_ref()
+        .map(|issuer| issuer.arn.get())
+        .unwrap_or_default();
+    let made = session
+        .attributes
+        .as_ref()
+        .and_then(|attributes| parse_time(attributes.creation_date.get()))
+        .unwrap_or_default();
+    Who {
+        kind: kind(identity),
+        arn: texts.put(identity.arn.get()),
+        principal: texts.put(identity.principal_id.get()),
+        user: texts.put(user_name(identity)),
+        account: texts.put(account(identity)),
+        key: texts.put(identity.access_key_id.get()),
+        issuer: texts.put(issuer),
+        source_identity: texts.put(session.source_identity.get()),
+        invoked_by: texts.put(identity.invoked_by.get()),
+        made: made.div_euclid(1000),
+    }
+}
+
+fn kind(identity: &Identity<'_>) -> IdentityKind {
+    match identity.kind.get() {
+        "IAMUser" => IdentityKind::User,
+        "AssumedRole" | "FederatedUser" => IdentityKind::Session,
+        "Root" => IdentityKind::Root,
+        "AWSService" => IdentityKind::Service,
+        "" if identity.arn.get().contains(":assumed-role/") => IdentityKind::Session,
+        "" if identity.arn.get().contains(":user/") => IdentityKind::User,
+        "" if !identity.invoked_by.get().is_empty() => IdentityKind::Service,
+        _ => IdentityKind::Other,
+    }
+}
+
+/// The plain user name, from the field or the last part of the ARN.
+fn user_name<'t>(identity: &'t Identity<'_>) -> &'t str {
+    let named = identity.user_name.get();
+    let arn = identity.arn.get();
+    if named.is_empty() && arn.contains(":user/") {
+        arn.rsplit('/').next().unwrap_or_default()
+    } else {
+        named
+    }
+}
+
+fn account<'t>(identity: &'t Identity<'_>) -> &'t str {
+    let named = identity.account_id.get();
+    if named.is_empty() {
+        identity.arn.get().split(':').nth(4).unwrap_or_default()
+    } else {
+        named
+    }
+}

@@ -1,0 +1,334 @@
+//! Reads evidence files into the log: several formats, bounded memory, nothing lost in silence.
+
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+use relatch_detect::{RuleSet, Sightings};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::found::spot::Spotters;
+use crate::input::document::Documents;
+use crate::input::files::{Content, Input, expand, has_log_name, problem, skip_by_name};
+use crate::input::frames::is_frame;
+use crate::input::stream::{decoded_whole, take};
+use crate::input::unpack::{is_packed, unpack};
+use crate::log::{Events, Log};
+
+/// Largest file that is read in one piece, in bytes as stored.
+const WHOLE: usize = 16 << 20;
+
+/// Problems named singly per file; further ones are counted.
+const PROBLEMS: usize = 20;
+
+/// Evidence to read.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A file, a folder (with all below it) or a glob pattern.
+    Path(PathBuf),
+    /// A document that is in memory already, such as an S3 object or a page of LookupEvents.
+    Bytes {
+        /// What to call it in problems and in the list of files.
+        name: String,
+        /// Its content, compressed or not.
+        bytes: Vec<u8>,
+    },
+}
+
+/// Bounds that keep a hostile file from filling the memory.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Most bytes taken from one file after decompression.
+    pub file_bytes: u64,
+    /// Largest single record, in bytes.
+    pub event_bytes: usize,
+}
+
+impl Limits {
+    /// 4 GiB a file, 64 MiB a record.
+    pub const STANDARD: Limits = Limits {
+        file_bytes: 4 << 30,
+        event_bytes: 64 << 20,
+    };
+}
+
+/// A file that was taken in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileTaken {
+    /// Its path or name.
+    pub path: String,
+    /// SHA-256 of its bytes as stored, in hex.
+    pub sha256: String,
+    /// Its size as stored, in bytes.
+    pub bytes: u64,
+    /// Events read from it, duplicates included.
+    pub events: u64,
+}
+
+/// A file that was left out on purpose.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileSkipped {
+    /// Its path or name.
+    pub path: String,
+    /// Why it was left out.
+    pub why: String,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Problem {
+    /// The file's path or name.
+    pub file: String,
+    /// The line, counted from 1, if known.
+    pub line: Option<u64>,
+    /// The byte in the decompressed content, if known.
+    pub offset: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+/// What reading came to.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    pub(crate) log: Log,
+    /// What detections found, by row of the log.
+    pub(crate) sightings: Sightings,
+    pub(crate) files: Vec<FileTaken>,
+    pub(crate) skipped: Vec<FileSkipped>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) events: u64,
+}
+
+impl Taken {
+    fn absorb(&mut self, parts: Vec<Part>) {
+        for part in parts {
+            self.events += part.events.len() as u64;
+            let numbers = self.log.absorb(&part.events);
+            self.sightings.absorb(&part.sightings, &mut |event| {
+                numbers.get(event as usize).copied().flatten()
+            });
+            self.files.extend(part.file);
+            self.skipped.extend(part.skipped);
+            self.problems.extend(part.problems);
+        }
+    }
+
+    fn finish(&mut self) {
+        self.problems.sort();
+        let mut numbers: Vec<u32> = self.sightings.hits().map(|(event, _)| event).collect();
+        numbers.dedup();
+        let rows = self.log.finish(&numbers);
+        self.sightings.renumber(|event| {
+            let at = numbers.binary_search(&event);
+            at.map_or(event, |at| rows[at])
+        });
+    }
+}
+
+/// One file's part.
+struct Part {
+    events: Events,
+    sightings: Sightings,
+    file: Option<FileTaken>,
+    skipped: Option<FileSkipped>,
+    problems: Vec<Problem>,
+}
+
+/// Reads all sources. The order in which they are given does not change the result. The
+/// detections are held against every record on the way.
+pub(crate) fn read(sources: &[Source], limits: &Limits, detections: Option<&RuleSet>) -> Taken {
+    let spotters = detections.map(Spotters::new);
+    let mut taken = Taken::default();
+    let mut inputs = Vec::new();
+    for source in sources {
+        match source {
+            Source::Path(path) => expand(path, &mut inputs, &mut taken.problems),
+            Source::Bytes { name, bytes } => inputs.push(Input {
+                name: name.clone(),
+                named: true,
+                content: Content::Bytes(bytes),
+            }),
+        }
+    }
+    inputs.sort_by(|a, b| a.name.cmp(&b.name));
+    // The same file given twice is read once; two documents in memory may share a name.
+    inputs.dedup_by(|a, b| a.name == b.name && a.content.is_file() && b.content.is_file());
+    let mut done: Vec<Part> = Vec::new();
+    for group in inputs.chunks(rayon::current_num_threads() * 4) {
+        // While one group is read, the one before it is taken in.
+        let read = || -> Vec<Part> {
+            group
+                .par_iter()
+                .map(|input| read_one(input, limits, spotters.as_ref()))
+                .collect()
+        };
+        let before = std::mem::take(&mut done);
+        (done, ()) = rayon::join(read, || taken.absorb(before));
+    }
+    taken.absorb(done);
+    taken.finish();
+    taken
+}
+
+fn read_one(input: &Input<'_>, limits: &Limits, spotters: Option<&Spotters<'_>>) -> Part {
+    let mut part = Part {
+        events: Events::default(),
+        sightings: Sightings::default(),
+        file: None,
+        skipped: None,
+        problems: Vec::new(),
+    };
+    let skip = |why: &str| {
+        Some(FileSkipped {
+            path: input.name.clone(),
+            why: why.to_owned(),
+        })
+    };
+    if let Some(why) = skip_by_name(input) {
+        part.skipped = skip(why);
+        return part;
+    }
+    let mut documents = Documents::new(spotters.map(Spotters::lend));
+    let may_skip = !input.named && !has_log_name(&input.name);
+    let stored = match stored(&input.content) {
+        Ok(Stored::Whole(bytes)) => whole(&bytes, &mut documents, limits, may_skip),
+        Ok(Stored::Long(file)) => stream(file, &mut documents, limits, may_skip),
+        Err(error) => {
+            part.problems
+                .push(problem(&input.name, format!("cannot be opened: {error}")));
+            return part;
+        }
+    };
+    let Some((sha256, bytes)) = stored else {
+        part.skipped = skip("not a log by name or content");
+        return part;
+    };
+    let (events, noted, spotter) = documents.done();
+    if let (Some(spotters), Some(mut spotter)) = (spotters, spotter) {
+        part.sightings = spotter.found();
+        spotters.give_back(spotter);
+    }
+    part.problems = name_problems(&input.name, noted);
+    part.file = Some(FileTaken {
+        path: input.name.clone(),
+        sha256: hex::encode(sha256),
+        bytes,
+        events: events.len() as u64,
+    });
+    part.events = events;
+    part
+}
+
+fn name_problems(file: &str, noted: Vec<(Option<u64>, Option<u64>, String)>) -> Vec<Problem> {
+    let more = noted.len().saturating_sub(PROBLEMS);
+    let mut problems: Vec<Problem> = noted
+        .into_iter()
+        .take(PROBLEMS)
+        .map(|(line, offset, what)| Problem {
+            file: file.to_owned(),
+            line,
+            offset,
+            what,
+        })
+        .collect();
+    if more > 0 {
+        problems.push(problem(file, format!("{more} more problems like these")));
+    }
+    problems
+}
+
+/// The bytes of a source as stored.
+enum Stored<'a> {
+    /// All of them; a file of ordinary size.
+    Whole(Cow<'a, [u8]>),
+    /// More than is held at once.
+    Long(File),
+}
+
+fn stored<'a>(content: &Content<'a>) -> io::Result<Stored<'a>> {
+    match content {
+        Content::Bytes(bytes) => Ok(Stored::Whole(Cow::Borrowed(bytes))),
+        Content::File(path) => {
+            let mut file = File::open(path)?;
+            // What has no length of its own, such as a pipe, is a stream.
+            let length = file
+                .metadata()
+                .ok()
+                .filter(fs::Metadata::is_file)
+                .and_then(|data| usize::try_from(data.len()).ok());
+            let Some(length) = length.filter(|length| *length <= WHOLE) else {
+                return Ok(Stored::Long(file));
+            };
+            let mut bytes = Vec::with_capacity(length + 1);
+            // A file that grows meanwhile is read as far as it was long.
+            file.by_ref().take(length as u64).read_to_end(&mut bytes)?;
+            Ok(Stored::Whole(Cow::Owned(bytes)))
+        }
+    }
+}
+
+/// SHA-256 and number of the bytes as stored.
+type Seal = ([u8; 32], u64);
+
+/// Reads a source that is in memory. `None` when it is none of our business: `may_skip` and
+/// neither JSON nor a known table.
+fn whole(
+    bytes: &[u8],
+    documents: &mut Documents<'_>,
+    limits: &Limits,
+    may_skip: bool,
+) -> Option<Seal> {
+    let fits = |text: &[u8]| text.len() as u64 <= limits.file_bytes;
+    let foreign = if is_packed(bytes) {
+        let unpacked = unpack(bytes, |text| {
+            fits(text).then(|| decoded_whole(text, documents, limits, may_skip))
+        });
+        match unpacked.flatten() {
+            Some(foreign) => foreign,
+            None => take(&mut { bytes }, documents, limits, may_skip),
+        }
+    } else if fits(bytes) && !is_frame(bytes) {
+        decoded_whole(bytes, documents, limits, may_skip)
+    } else {
+        take(&mut { bytes }, documents, limits, may_skip)
+    };
+    (!foreign).then(|| (Sha256::digest(bytes).into(), bytes.len() as u64))
+}
+
+/// Reads a source chunk by chunk; otherwise as [`whole`].
+fn stream(
+    file: File,
+    documents: &mut Documents<'_>,
+    limits: &Limits,
+    may_skip: bool,
+) -> Option<Seal> {
+    let mut reader = Hashing {
+        inner: file,
+        hash: Sha256::new(),
+        bytes: 0,
+    };
+    let foreign = take(&mut reader, documents, limits, may_skip);
+    if let Err(error) = io::copy(&mut reader, &mut io::sink()) {
+        documents.note(None, None, format!("cannot be read to its end: {error}"));
+    }
+    (!foreign).then(|| (reader.hash.finalize().into(), reader.bytes))
+}
+
+/// Hashes and counts what passes through.
+struct Hashing<R> {
+    inner: R,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let got = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..got]);
+        self.bytes += got as u64;
+        Ok(got)
+    }
+}

@@ -1,0 +1,342 @@
+//! Who acted: credentials as the log shows them, and what each did.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::log::tables::Map;
+use crate::log::{IdentityKind, Log, Row, Sym, Who};
+use crate::text::is_long_lived;
+
+/// An identity in the log, as narrow as can be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Credential {
+    /// A long-lived access key, by its id.
+    Key(Sym),
+    /// A role or federation session, by its whole ARN.
+    Session(Sym),
+    /// A user without a long-lived key: console, session token. By ARN.
+    User(Sym),
+    /// The root user, by account.
+    Root(Sym),
+    /// A service acting for itself.
+    Service(Sym),
+    /// Anyone else: another account, a web identity, nobody.
+    Other(Sym),
+}
+
+impl Credential {
+    /// The credential behind an event.
+    pub(crate) fn of(log: &Log, row: &Row<'_>) -> Credential {
+        match row.kind {
+            IdentityKind::Root => Credential::Root(row.account),
+            IdentityKind::Service => Credential::Service(if row.invoked_by.some() {
+                row.invoked_by
+            } else {
+                row.source
+            }),
+            IdentityKind::Session if row.arn.some() => Credential::Session(row.arn),
+            _ if is_long_lived(log.text(row.key)) => Credential::Key(row.key),
+            _ if row.arn.some() => Credential::User(row.arn),
+            _ if row.key.some() => Credential::Key(row.key),
+            _ => Credential::Other(
+                [row.user, row.principal, row.account]
+                    .into_iter()
+                    .find(|sym| sym.some())
+                    .unwrap_or(row.source),
+            ),
+        }
+    }
+
+    /// The word for its kind in the output.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Credential::Key(_) => "access_key",
+            Credential::Session(_) => "session",
+            Credential::User(_) => "user",
+            Credential::Root(_) => "root",
+            Credential::Service(_) => "service",
+            Credential::Other(_) => "other",
+        }
+    }
+
+    /// The text that names it.
+    pub(crate) fn name(self) -> Sym {
+        match self {
+            Credential::Key(sym)
+            | Credential::Session(sym)
+            | Credential::User(sym)
+            | Credential::Root(sym)
+            | Credential::Service(sym)
+            | Credential::Other(sym) => sym,
+        }
+    }
+}
+
+/// Numbers of events, or of whatever else, by a small number: one allocation for all.
+struct Groups {
+    starts: Vec<u32>,
+    members: Vec<u32>,
+}
+
+impl Groups {
+    /// Groups the events of a log by `group`, which is below `count`.
+    fn new(log: &Log, count: usize, group: impl Fn(u32) -> u32) -> Self {
+        let mut starts = vec![0u32; count + 1];
+        for row in log.numbers() {
+            starts[group(row) as usize + 1] += 1;
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut next = starts.clone();
+        let mut members = vec![0u32; log.len()];
+        for row in log.numbers() {
+            let at = &mut next[group(row) as usize];
+            members[*at as usize] = row;
+            *at += 1;
+        }
+        Groups { starts, members }
+    }
+
+    fn get(&self, group: u32) -> &[u32] {
+        let (from, to) = (self.starts[group as usize], self.starts[group as usize + 1]);
+        &self.members[from as usize..to as usize]
+    }
+
+    /// The members of several groups, in order.
+    fn all(&self, groups: Option<&Vec<u32>>) -> Vec<u32> {
+        let groups = groups.map(Vec::as_slice).unwrap_or_default();
+        let mut all: Vec<u32> = Vec::new();
+        for group in groups {
+            all.extend_from_slice(self.get(*group));
+        }
+        if groups.len() > 1 {
+            all.sort_unstable();
+        }
+        all
+    }
+}
+
+/// Where to find events by what they carry. All lists are in the order of time.
+pub(crate) struct Index {
+    pub(crate) by_credential: BTreeMap<Credential, Vec<u32>>,
+    pub(crate) by_shared: Map<u128, Vec<u32>>,
+    /// Events with facts.
+    pub(crate) telling: Vec<u32>,
+    by_who: Groups,
+    by_origin: Groups,
+    keys: Map<Sym, Vec<u32>>,
+    arns: Map<Sym, Vec<u32>>,
+    users: Map<(Sym, Sym), Vec<u32>>,
+    issuers: Map<Sym, Vec<u32>>,
+    source_identities: Map<Sym, Vec<u32>>,
+    /// Callers that are sessions, by the last part of the session's ARN.
+    session_names: Map<String, Vec<u32>>,
+    addresses: Map<Sym, Vec<u32>>,
+}
+
+impl Index {
+    /// Reads the log once.
+    pub(crate) fn new(log: &Log) -> Self {
+        let by_who = Groups::new(log, log.whos().len(), |row| log.who(row));
+        let mut index = Index {
+            by_credential: by_credential(log, &by_who),
+            by_shared: Map::default(),
+            telling: log.numbers().filter(|row| log.is_telling(*row)).collect(),
+            by_who,
+            by_origin: Groups::new(log, log.origins().len(), |row| log.origin(row)),
+            keys: Map::default(),
+            arns: Map::default(),
+            users: Map::default(),
+            issuers: Map::default(),
+            source_identities: Map::default(),
+            session_names: Map::default(),
+            addresses: Map::default(),
+        };
+        for row in &index.telling {
+            if let Some(shared) = log.row(*row).shared() {
+                index.by_shared.entry(shared).or_default().push(*row);
+            }
+        }
+        index.telling.retain(|row| !log.facts(*row).is_empty());
+        for (number, who) in (0u32..).zip(log.whos()) {
+            index.add(log, number, who);
+        }
+        for (number, origin) in (0u32..).zip(log.origins()) {
+            if origin.address.some() {
+                index
+                    .addresses
+                    .entry(origin.address)
+                    .or_default()
+                    .push(number);
+            }
+        }
+        index
+    }
+
+    fn add(&mut self, log: &Log, number: u32, who: &Who) {
+        for (column, map) in [
+            (who.key, &mut self.keys),
+            (who.arn, &mut self.arns),
+            (who.issuer, &mut self.issuers),
+            (who.source_identity, &mut self.source_identities),
+        ] {
+            if column.some() {
+                map.entry(column).or_default().push(number);
+            }
+        }
+        if who.user.some() {
+            self.users
+                .entry((who.account, who.user))
+                .or_default()
+                .push(number);
+        }
+        if who.kind == IdentityKind::Session {
+            let name = log.text(who.arn).rsplit('/').next().unwrap_or_default();
+            match self.session_names.get_mut(name) {
+                Some(numbers) => numbers.push(number),
+                None => drop(self.session_names.insert(name.to_owned(), vec![number])),
+            }
+        }
+    }
+
+    /// Events by access key id.
+    pub(crate) fn by_key(&self, key: Sym) -> Vec<u32> {
+        self.by_who.all(self.keys.get(&key))
+    }
+
+    /// Events by the caller's whole ARN.
+    pub(crate) fn by_arn(&self, arn: Sym) -> Vec<u32> {
+        self.by_who.all(self.arns.get(&arn))
+    }
+
+    /// Events by account and user name.
+    pub(crate) fn by_user(&self, account: Sym, user: Sym) -> Vec<u32> {
+        self.by_who.all(self.users.get(&(account, user)))
+    }
+
+    /// Events of sessions by the ARN of their role.
+    pub(crate) fn by_issuer(&self, issuer: Sym) -> Vec<u32> {
+        self.by_who.all(self.issuers.get(&issuer))
+    }
+
+    /// The roles that sessions were issued for.
+    pub(crate) fn issuers(&self) -> impl Iterator<Item = Sym> {
+        self.issuers.keys().copied()
+    }
+
+    /// Events by source identity.
+    pub(crate) fn by_source_identity(&self, identity: Sym) -> Vec<u32> {
+        self.by_who.all(self.source_identities.get(&identity))
+    }
+
+    /// Events of sessions by the last part of the session's ARN.
+    pub(crate) fn by_session_name(&self, name: &str) -> Vec<u32> {
+        self.by_who.all(self.session_names.get(name))
+    }
+
+    /// Events by source address.
+    pub(crate) fn by_address(&self, address: Sym) -> Vec<u32> {
+        self.by_origin.all(self.addresses.get(&address))
+    }
+}
+
+fn by_credential(log: &Log, by_who: &Groups) -> BTreeMap<Credential, Vec<u32>> {
+    let mut found: BTreeMap<Credential, (u32, Vec<u32>)> = BTreeMap::new();
+    for (number, who) in (0u32..).zip(log.whos()) {
+        let rows = by_who.get(number);
+        let Some(first) = rows.first() else {
+            continue;
+        };
+        let nobody = [who.arn, who.key, who.user, who.principal, who.account];
+        if who.kind == IdentityKind::Service || nobody.into_iter().all(|column| !column.some()) {
+            // Which service it is depends on the single event.
+            for row in rows {
+                let credential = Credential::of(log, &log.row(*row));
+                let (parts, all) = found.entry(credential).or_default();
+                *parts = 2;
+                all.push(*row);
+            }
+            continue;
+        }
+        let (parts, all) = found
+            .entry(Credential::of(log, &log.row(*first)))
+            .or_default();
+        *parts += 1;
+        all.extend_from_slice(rows);
+    }
+    let sorted = found.into_iter().map(|(credential, (parts, mut rows))| {
+        if parts > 1 {
+            rows.sort_unstable();
+        }
+        (credential, rows)
+    });
+    sorted.collect()
+}
+
+/// Counts over an actor's events, with texts in the place of numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) addresses: BTreeSet<String>,
+    pub(crate) clients: BTreeSet<String>,
+    pub(crate) regions: BTreeSet<String>,
+    pub(crate) keys: BTreeSet<String>,
+    pub(crate) calls: BTreeMap<String, u64>,
+    pub(crate) errors: BTreeMap<String, u64>,
+    pub(crate) arn: Option<String>,
+    pub(crate) first: Option<i64>,
+    pub(crate) last: Option<i64>,
+}
+
+/// Tallies events.
+pub(crate) fn tally(log: &Log, rows: &[u32]) -> Tally {
+    let mut tally = Tally::default();
+    let (mut calls, mut whos, mut origins) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        for (number, all) in [(log.who(*row), &mut whos), (log.origin(*row), &mut origins)] {
+            if all.last() != Some(&number) {
+                all.push(number);
+            }
+        }
+        calls.push(log.call(*row));
+        let time = log.time(*row);
+        tally.first = tally.first.or(time);
+        tally.last = time.or(tally.last);
+    }
+    for all in [&mut calls, &mut whos, &mut origins] {
+        all.sort_unstable();
+    }
+    whos.dedup();
+    origins.dedup();
+    let add = |column: Sym, set: &mut BTreeSet<String>| {
+        if column.some() && !set.contains(log.text(column)) {
+            set.insert(log.text(column).to_owned());
+        }
+    };
+    for who in whos {
+        add(log.whos()[who as usize].key, &mut tally.keys);
+    }
+    for origin in origins {
+        let origin = &log.origins()[origin as usize];
+        add(origin.address, &mut tally.addresses);
+        add(origin.agent, &mut tally.clients);
+    }
+    for same in calls.chunk_by(|a, b| a == b) {
+        let call = &log.calls()[same[0] as usize];
+        let count = same.len() as u64;
+        add(call.region, &mut tally.regions);
+        let name = format!("{}:{}", log.text(call.source), log.text(call.name));
+        *tally.calls.entry(name).or_default() += count;
+        if call.error.some() {
+            let error = log.text(call.error).to_owned();
+            *tally.errors.entry(error).or_default() += count;
+        }
+    }
+    let named = rows.iter().map(|row| log.row(*row).arn);
+    tally.arn = named
+        .into_iter()
+        .find(|arn| arn.some())
+        .map(|arn| log.text(arn).to_owned());
+    tally
+}
