@@ -31,6 +31,16 @@ pub struct Record {
     pub fact: Fact,
 }
 
+/// What a person decided of an actor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judgement {
+    /// All of its calls are the thief's.
+    Convicted,
+    /// None of its calls is the thief's.
+    Acquitted,
+}
+
 /// Something decided, observed, intended or done. Never holds a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -73,6 +83,22 @@ pub enum Fact {
         last: Option<Timestamp>,
         /// What convicts it.
         why: Vec<String>,
+    },
+    /// A person's word on an actor, which stands above what the log suggests. Every later triage
+    /// of the case keeps to it.
+    ActorJudged {
+        /// The actor as the person named it: its id, a key id or an ARN.
+        actor: String,
+        /// What was decided.
+        judgement: Judgement,
+        /// Why.
+        because: String,
+        /// Who decided.
+        by: String,
+        /// Keys that are no longer held for used or made by the thief.
+        clears_keys: Vec<KeyId>,
+        /// Names that are no longer held for the thief's.
+        clears_arns: Vec<String>,
     },
     /// A container was exposed to the thief.
     Exposed {

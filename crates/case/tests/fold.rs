@@ -2,14 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use relatch_case::fact::{Outcome, StepResult};
+use relatch_case::fact::{Judgement, Outcome, StepResult};
 use relatch_case::model::{
     Consumer, ConsumerKind, Container, Credential, ExposureLevel, Hook, IssuedKey, Known, Liveness,
     Minting, Part, Place, Probe, ProbeKind, Sheet, Slot,
 };
 use relatch_case::sqlite::SqliteJournal;
 use relatch_case::state::StepStatus;
-use relatch_case::{Draft, Fact, Fault, FaultKind, Journal, Record, State, StepId};
+use relatch_case::{Draft, Fact, Fault, FaultKind, Journal, KeyId, Record, State, StepId};
 use relatch_secret::{Fingerprint, FingerprintKey, Secret};
 
 fn at(seconds: u32) -> Timestamp {
@@ -112,6 +112,22 @@ fn found() -> impl Strategy<Value = Fact> {
                 reads: vec![container(n)],
                 known: Known::Declared,
             },
+        }),
+        (n(), any::<bool>()).prop_map(|(n, clears)| Fact::ActorJudged {
+            actor: format!("actor-{n}"),
+            judgement: if clears {
+                Judgement::Acquitted
+            } else {
+                Judgement::Convicted
+            },
+            because: "known".to_string(),
+            by: "ada".to_string(),
+            clears_keys: if clears {
+                vec![format!("AKIA{n}").as_str().into()]
+            } else {
+                Vec::new()
+            },
+            clears_arns: Vec::new(),
         }),
         (n(), n()).prop_map(|(n, level)| Fact::Exposed {
             container: container(n),
@@ -303,4 +319,58 @@ proptest! {
             }
         }
     }
+}
+
+/// An actor with these keys and names.
+fn convicted(keys: &[&str], arns: &[&str]) -> Fact {
+    Fact::ActorConvicted {
+        keys: keys.iter().map(|key| KeyId::from(*key)).collect(),
+        arns: arns.iter().map(ToString::to_string).collect(),
+        addresses: vec!["198.51.100.7".to_string()],
+        first: None,
+        last: None,
+        why: Vec::new(),
+    }
+}
+
+fn planted(key: &str) -> Fact {
+    Fact::KeyPlanted {
+        issuer: "aws-iam".into(),
+        key: key.into(),
+        event_id: "event".to_string(),
+    }
+}
+
+#[test]
+fn an_acquittal_takes_off_the_thief_what_it_names_and_nothing_else() {
+    let acquitted = Fact::ActorJudged {
+        actor: "ops".to_string(),
+        judgement: Judgement::Acquitted,
+        because: "our own runbook".to_string(),
+        by: "ada".to_string(),
+        clears_keys: vec!["AKIAOPS".into(), "AKIAMADEBYOPS".into()],
+        clears_arns: vec!["ops".to_string()],
+    };
+    let address_only = convicted(&[], &[]);
+    let facts = [
+        convicted(&["AKIAOPS"], &["ops"]),
+        convicted(&["AKIATHIEF", "AKIAOPS"], &["thief"]),
+        address_only.clone(),
+        planted("AKIAMADEBYOPS"),
+        planted("AKIAPLANTED"),
+        acquitted,
+        address_only,
+    ];
+    let state = State::fold(&written(&facts, &[3]).1);
+    let keys: Vec<_> = state.actors.iter().map(|actor| actor.keys.len()).collect();
+    assert_eq!(
+        keys,
+        [1, 0],
+        "the one that is all his, and the nameless one once"
+    );
+    assert!(state.is_used_by_thief(&"AKIATHIEF".into()));
+    assert!(!state.is_used_by_thief(&"AKIAOPS".into()));
+    let made: Vec<_> = state.planted.keys().map(KeyId::as_str).collect();
+    assert_eq!(made, ["AKIAPLANTED"]);
+    assert_eq!(state.judgements["ops"].by, "ada");
 }

@@ -1,7 +1,7 @@
 //! One fact in plain words, one line.
 
 use relatch_case::Fact;
-use relatch_case::fact::{Outcome, StepResult};
+use relatch_case::fact::{Judgement, Outcome, StepResult};
 use relatch_case::model::{ConsumerKind, ExposureLevel, Liveness, Minting, Probe, ProbeKind};
 use serde_json::Value;
 
@@ -32,6 +32,7 @@ pub fn describe(fact: &Fact) -> String {
         | Fact::Probed { .. } => inventory(fact),
         Fact::EvidenceTaken { .. }
         | Fact::ActorConvicted { .. }
+        | Fact::ActorJudged { .. }
         | Fact::Exposed { .. }
         | Fact::KeyPlanted { .. }
         | Fact::BlindSpotFound { .. } => evidence(fact),
@@ -82,6 +83,36 @@ fn evidence(fact: &Fact) -> String {
             }
             let why: Vec<String> = why.iter().map(|why| text(why)).collect();
             format!("{words} because {}", or_none(&why.join("; ")))
+        }
+        Fact::ActorJudged {
+            actor,
+            judgement,
+            because,
+            by,
+            clears_keys,
+            clears_arns,
+        } => {
+            let whose = match judgement {
+                Judgement::Convicted => "the thief's",
+                Judgement::Acquitted => "not the thief's",
+            };
+            let keys: Vec<&str> = clears_keys
+                .iter()
+                .map(relatch_case::KeyId::as_str)
+                .collect();
+            let (actor, by, because) = (name(actor), name(by), text(because));
+            let mut words = format!("{by} judged {actor} to be {whose}, because {because}");
+            let cleared = [("keys", list(&keys)), ("identities", list(clears_arns))];
+            let cleared: Vec<String> = cleared
+                .into_iter()
+                .filter(|(_, names)| !names.is_empty())
+                .map(|(label, names)| format!("{label} {names}"))
+                .collect();
+            if !cleared.is_empty() {
+                let cleared = cleared.join(", ");
+                words = format!("{words}; no longer held for the thief's: {cleared}");
+            }
+            words
         }
         Fact::Exposed {
             container,

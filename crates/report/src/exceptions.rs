@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use relatch_case::State;
+use relatch_case::fact::Judgement;
 use relatch_case::state::StepStatus;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,8 @@ pub enum ExceptionKind {
     WaiverExpired,
     /// The plan in force cannot rotate a credential.
     Blocked,
+    /// A person judged an actor otherwise than the log.
+    Judged,
     /// New values were let into places before containment was verified.
     ContainmentWaived,
     /// The plan was carried out without the approvals that it asks for.
@@ -48,6 +51,7 @@ impl fmt::Display for ExceptionKind {
             Self::Waiver => "waived",
             Self::WaiverExpired => "waiver ran out",
             Self::Blocked => "blocked",
+            Self::Judged => "judged by a person",
             Self::ContainmentWaived => "containment waived",
             Self::ApprovalBypassed => "APPROVAL BYPASSED",
             Self::MeasureNotSeen => "measure not seen to bind",
@@ -99,6 +103,7 @@ pub(crate) fn all(
     let mut exceptions = waivers(state, now);
     exceptions.extend(blocked(state));
     exceptions.extend(bypassed(state));
+    exceptions.extend(judged(state));
     exceptions.extend(containment(state));
     exceptions.extend(steps(state));
     exceptions.extend(credentials.iter().filter_map(probe));
@@ -138,6 +143,20 @@ fn bypassed(state: &State) -> Option<Exception> {
     Some(Exception {
         who: Some(name(by)),
         ..Exception::new(ExceptionKind::ApprovalBypassed, plan.hash.short(), because)
+    })
+}
+
+fn judged(state: &State) -> impl Iterator<Item = Exception> + '_ {
+    state.judgements.iter().map(|(actor, judged)| {
+        let whose = match judged.judgement {
+            Judgement::Convicted => "the thief's",
+            Judgement::Acquitted => "not the thief's",
+        };
+        let because = format!("{whose}: {}", judged.because);
+        Exception {
+            who: Some(name(&judged.by)),
+            ..Exception::new(ExceptionKind::Judged, actor, &because)
+        }
     })
 }
 

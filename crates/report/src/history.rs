@@ -106,6 +106,9 @@ impl History {
             Fact::KeyPlanted { issuer, key, .. } => {
                 self.planted.insert(key.clone(), issuer.clone());
             }
+            Fact::ActorJudged { clears_keys, .. } => {
+                self.planted.retain(|key, _| !clears_keys.contains(key));
+            }
             Fact::KeysListed { issuer, keys, .. } => {
                 for key in keys {
                     let known = (issuer.clone(), key.id.clone());

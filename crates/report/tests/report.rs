@@ -8,6 +8,7 @@ use common::{
     Builder, at, complete, cred, credential, exposed, new_key, old_key, one, place, plan, probe,
     probed, proved, rich, rotated, rotation, step_id, waived, warm_steps,
 };
+use relatch_case::fact::Judgement;
 use relatch_case::model::{ExposureLevel, IssuedKey, Liveness};
 use relatch_case::plan::Mode;
 use relatch_case::{Fact, IssuerId, KeyId, Principal};
@@ -185,6 +186,36 @@ fn keys_of_the_thief_that_no_inventory_found_are_open() {
     assert!(!planted.is_complete());
     let credential = planted.credentials.iter().find(|c| c.planted).unwrap();
     assert_eq!(credential.event_ids, ["event-planted"]);
+}
+
+#[test]
+fn an_acquittal_closes_what_it_names_and_stands_in_the_report() {
+    let planted = Fact::KeyPlanted {
+        issuer: IssuerId::from("openai"),
+        key: KeyId::from("key_planted"),
+        event_id: "event-planted".into(),
+    };
+    let acquitted = Fact::ActorJudged {
+        actor: "arn:aws:iam::111122223333:user/nightly".into(),
+        judgement: Judgement::Acquitted,
+        because: "our own backup\u{1b}[2J".into(),
+        by: "ada".into(),
+        clears_keys: vec![KeyId::from("key_planted")],
+        clears_arns: vec!["arn:aws:iam::111122223333:user/nightly".into()],
+    };
+    let line = describe(&acquitted);
+    assert_eq!(
+        line,
+        "ada judged arn:aws:iam::111122223333:user/nightly to be not the thief's, because our own \
+         backup·[2J; no longer held for the thief's: keys key_planted, \
+         identities arn:aws:iam::111122223333:user/nightly"
+    );
+    let report = report(&complete().add(planted).add(acquitted));
+    assert!(report.is_complete(), "{:?}", report.open);
+    let exception = &report.exceptions[0];
+    assert_eq!(exception.kind, ExceptionKind::Judged);
+    assert_eq!(exception.who.as_deref(), Some("ada"));
+    assert_eq!(exception.because, "not the thief's: our own backup·[2J");
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::types::{
-    Actor, BlindSpot, CaseInfo, Map, Measure, PlanInForce, State, TripwireHit, Waiver,
+    Actor, BlindSpot, CaseInfo, Judged, Map, Measure, PlanInForce, State, TripwireHit, Waiver,
 };
+use crate::KeyId;
 use crate::approval;
 use crate::fact::{Fact, Record};
 use crate::model::{Consumer, Exposure, Place};
@@ -90,14 +91,33 @@ impl State {
             } => {
                 self.convicted_at = Some(at);
                 self.convicted_seq = self.head.seq;
-                self.actors.push(Actor {
+                let actor = Actor {
                     keys: keys.clone(),
                     arns: arns.clone(),
                     addresses: addresses.clone(),
                     first: *first,
                     last: *last,
                     why: why.clone(),
-                });
+                };
+                if !self.actors.contains(&actor) {
+                    self.actors.push(actor);
+                }
+            }
+            Fact::ActorJudged {
+                actor,
+                judgement,
+                because,
+                by,
+                clears_keys,
+                clears_arns,
+            } => {
+                let judged = Judged {
+                    judgement: *judgement,
+                    because: because.clone(),
+                    by: by.clone(),
+                };
+                self.judgements.insert(actor.clone(), judged);
+                self.clear(clears_keys, clears_arns);
             }
             Fact::Exposed {
                 container,
@@ -188,6 +208,21 @@ impl State {
             Fact::CaseClosed { remark } => self.closed = Some((at, remark.clone())),
             _ => {}
         }
+    }
+
+    /// What a person's word took off the thief: an identity with nothing left is none of his.
+    /// What it read stays exposed: a value that is renewed in vain harms nobody.
+    fn clear(&mut self, keys: &[KeyId], arns: &[String]) {
+        for key in keys {
+            self.planted.remove(key);
+        }
+        self.actors.retain_mut(|actor| {
+            let known = actor.keys.len() + actor.arns.len();
+            actor.keys.retain(|key| !keys.contains(key));
+            actor.arns.retain(|arn| !arns.contains(arn));
+            let left = actor.keys.len() + actor.arns.len();
+            left > 0 || left == known
+        });
     }
 
     fn apply_inventory(&mut self, fact: &Fact) {

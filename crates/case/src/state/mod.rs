@@ -11,6 +11,6 @@ mod steps;
 mod types;
 
 pub use types::{
-    Actor, BlindSpot, CaseInfo, FailedWave, Map, Measure, PlanInForce, State, StepState,
+    Actor, BlindSpot, CaseInfo, FailedWave, Judged, Map, Measure, PlanInForce, State, StepState,
     StepStatus, TripwireHit, Waiver,
 };

@@ -8,7 +8,7 @@ use relatch_secret::Protection;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::fact::{EvidenceFile, StepResult};
+use crate::fact::{EvidenceFile, Judgement, StepResult};
 use crate::fault::Fault;
 use crate::journal::Head;
 use crate::model::{
@@ -30,6 +30,8 @@ pub struct State {
     pub scoped_at: Option<Timestamp>,
     /// Identities found to be the thief's.
     pub actors: Vec<Actor>,
+    /// What people decided of actors, by the name they gave; the last word counts.
+    pub judgements: BTreeMap<String, Judged>,
     /// When an identity was last convicted.
     pub convicted_at: Option<Timestamp>,
     /// The fact that last convicted one: measures verified before it do not speak of it.
@@ -142,6 +144,17 @@ pub struct Actor {
     pub last: Option<Timestamp>,
     /// What convicts it.
     pub why: Vec<String>,
+}
+
+/// A person's word on an actor.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Judged {
+    /// What was decided.
+    pub judgement: Judgement,
+    /// Why.
+    pub because: String,
+    /// Who decided.
+    pub by: String,
 }
 
 /// Something that could not be looked at.
@@ -301,6 +314,7 @@ impl Default for State {
             evidence: Vec::new(),
             scoped_at: None,
             actors: Vec::new(),
+            judgements: BTreeMap::new(),
             convicted_at: None,
             convicted_seq: 0,
             exposure: BTreeMap::new(),
