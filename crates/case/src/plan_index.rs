@@ -1,7 +1,8 @@
 //! Finding things in a plan of a hundred thousand steps.
 
-use std::collections::HashMap;
 use std::sync::OnceLock;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use crate::model::Container;
 use crate::plan::Plan;

@@ -2,6 +2,7 @@
 //! hash over the very text that is stored, a batch at a time, on more than one core.
 
 use std::collections::VecDeque;
+use std::thread::ScopedJoinHandle;
 
 use jiff::Timestamp;
 
@@ -12,6 +13,9 @@ use crate::stored_steps as steps;
 
 /// Batches that are checked at once while more are read and what was checked is used.
 const AT_ONCE: usize = 3;
+
+/// As many while one of them, with a large plan in it, keeps all that follow waiting.
+const AT_MOST: usize = 10;
 
 /// Bytes that a batch of rows hardly ever exceeds.
 const USUAL: usize = 8 << 20;
@@ -166,7 +170,8 @@ pub(crate) fn stream(
         };
         let ended = loop {
             let mut batch = Batch::default();
-            if checking.len() >= AT_ONCE {
+            while checking.len() >= AT_MOST || checking.len() >= AT_ONCE && is_first_done(&checking)
+            {
                 batch = next(&mut checking)?.unwrap_or_default();
             }
             batch.rows.clear();
@@ -188,7 +193,11 @@ pub(crate) fn stream(
     })
 }
 
-type Checking<'scope> = std::thread::ScopedJoinHandle<'scope, Result<Batch, JournalError>>;
+type Checking<'scope> = ScopedJoinHandle<'scope, Result<Batch, JournalError>>;
+
+fn is_first_done(checking: &VecDeque<Checking<'_>>) -> bool {
+    checking.front().is_some_and(ScopedJoinHandle::is_finished)
+}
 
 fn given(batch: Checking<'_>) -> Result<Batch, JournalError> {
     batch

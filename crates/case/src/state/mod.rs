@@ -12,5 +12,5 @@ mod types;
 
 pub use types::{
     Actor, BlindSpot, CaseInfo, FailedWave, Judged, Map, Measure, PlanInForce, State, StepState,
-    StepStatus, TripwireHit, Waiver,
+    StepStatus, Steps, TripwireHit, Waiver,
 };

@@ -54,10 +54,9 @@ impl State {
     /// A container is written once more: what stood there meanwhile may have been read, so
     /// whoever reads it is rolled and seen well again.
     fn read_again(&mut self, at: Timestamp, write: &StepId) {
-        for id in self.steps_of_readers(write) {
-            if let Some(state) = self.steps.get_mut(&id)
-                && matches!(state.status, StepStatus::Done { .. })
-            {
+        let is_done = |status: &StepStatus| matches!(status, StepStatus::Done { .. });
+        for id in self.steps_of_readers(write, is_done) {
+            if let Some(state) = self.steps.get_mut(&id) {
                 state.status = StepStatus::Retried;
                 state.at = at;
             }
@@ -67,7 +66,8 @@ impl State {
     /// A container was put back: whoever was rolled back before that read what stood there, and
     /// is rolled back once more.
     fn roll_back_again(&mut self, at: Timestamp, write: &StepId) {
-        for id in self.steps_of_readers(write) {
+        let is_undone = |status: &StepStatus| matches!(status, StepStatus::Undone { .. });
+        for id in self.steps_of_readers(write, is_undone) {
             if let Some(state) = self.steps.get_mut(&id)
                 && let StepStatus::Undone { because } = &state.status
             {
@@ -79,17 +79,31 @@ impl State {
         }
     }
 
-    /// The steps that are about a consumer of what a step writes; none, if it writes nothing.
-    fn steps_of_readers(&self, write: &StepId) -> Vec<StepId> {
+    /// The steps in some status that are about a consumer of what a step writes; none, if it
+    /// writes nothing.
+    fn steps_of_readers(&self, write: &StepId, is: impl Fn(&StepStatus) -> bool) -> Vec<StepId> {
         let Some(plan) = self.plan.as_ref().map(|plan| &plan.plan) else {
             return Vec::new();
         };
         let Some((step, container)) = plan.step(write).and_then(|step| match &step.action {
-            Action::Write { container, .. } => Some((step, container.to_string())),
+            Action::Write { container, .. } => Some((step, container)),
             _ => None,
         }) else {
             return Vec::new();
         };
+        let of_consumers: Vec<(&ConsumerId, &Step)> = plan
+            .steps_of(&step.credential)
+            .filter_map(|step| Some((step.action.consumer()?, step)))
+            .filter(|(_, step)| {
+                let known = self.steps.get(&step.id);
+                known.is_some_and(|known| is(&known.status))
+            })
+            .collect();
+        // Hardly ever is there one, and finding the readers takes its time.
+        if of_consumers.is_empty() {
+            return Vec::new();
+        }
+        let container = container.to_string();
         let readers: BTreeSet<&ConsumerId> = plan
             .steps_of(&step.credential)
             .filter_map(|step| match &step.action {
@@ -99,12 +113,11 @@ impl State {
                 _ => None,
             })
             .collect();
-        let reads = |step: &&Step| {
-            let consumer = step.action.consumer();
-            consumer.is_some_and(|id| readers.contains(id))
-        };
-        let steps = plan.steps_of(&step.credential).filter(reads);
-        steps.map(|step| step.id.clone()).collect()
+        of_consumers
+            .into_iter()
+            .filter(|(consumer, _)| readers.contains(consumer))
+            .map(|(_, step)| step.id.clone())
+            .collect()
     }
 
     fn ended(&mut self, at: Timestamp, step: &StepId, attempt: u32, outcome: &Outcome) {

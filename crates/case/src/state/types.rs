@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use indexmap::IndexMap;
 use jiff::Timestamp;
 use relatch_secret::Protection;
 use serde::Serialize;
@@ -64,7 +65,7 @@ pub struct State {
     /// The plan in force: the last one recorded.
     pub plan: Option<PlanInForce>,
     /// Steps that were touched.
-    pub steps: BTreeMap<StepId, StepState>,
+    pub steps: Steps,
     /// Keys that this case made, and for which credential.
     pub minted: BTreeMap<KeyId, CredentialId>,
     /// Waves that failed and were not sent back to work, by credential.
@@ -89,6 +90,10 @@ pub struct State {
     #[serde(skip)]
     pub map: Map,
 }
+
+/// Steps by name, in the order in which they were first heard of. A fact is about one of perhaps
+/// hundreds of thousands.
+pub type Steps = IndexMap<StepId, StepState, foldhash::fast::RandomState>;
 
 /// The map of places and consumers, by what one asks it for.
 #[derive(Debug, Clone, Default)]
@@ -330,7 +335,7 @@ impl Default for State {
             measures: BTreeMap::new(),
             containment_waiver: None,
             plan: None,
-            steps: BTreeMap::new(),
+            steps: Steps::default(),
             minted: BTreeMap::new(),
             failed_waves: BTreeMap::new(),
             paused: None,

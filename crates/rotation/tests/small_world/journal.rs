@@ -54,7 +54,7 @@ impl Scratch {
             }
             let id = &setup.steps[at].id;
             if *entry == UNTOUCHED {
-                self.state.steps.remove(id);
+                self.state.steps.swap_remove(id);
             } else {
                 let folded = self
                     .folded
@@ -88,7 +88,7 @@ fn fold(setup: &Setup, at: usize, entry: Entry) -> StepState {
     }
     state
         .steps
-        .remove(&step.id)
+        .swap_remove(&step.id)
         .expect("a step that was touched")
 }
 
