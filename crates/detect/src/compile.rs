@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ops::Not as _;
 
-use crate::ast::{Expr, Known, Matcher, Test};
+use crate::ast::{Expr, Known, Matcher, Path, Test};
 use crate::correlate::Wiring;
 use crate::index::Bits;
 use crate::load::{Loaded, Refused};
@@ -26,6 +26,17 @@ pub struct RuleSet {
     pub(crate) by_field: Vec<Vec<usize>>,
     /// For each known field, what those tests say when it is absent.
     pub(crate) when_absent: Vec<Bits>,
+    /// For each known field, whether a rule compares it with another field of the event.
+    compared: Vec<bool>,
+}
+
+/// What all tests on a known field say to its text: no rule tells two events apart by a field
+/// whose answers are the same. Of one set of rules only.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Answers {
+    tests: Bits,
+    /// The text itself, where a rule compares it with another field of the event.
+    text: Option<Box<str>>,
 }
 
 /// A rule's expression over shared tests.
@@ -43,6 +54,17 @@ pub(crate) enum Node {
 pub(crate) struct Shared {
     pub(crate) test: Test,
     pub(crate) memo: Option<(Known, usize)>,
+}
+
+impl Shared {
+    /// Whether it compares this field with another one.
+    fn compares(&self, known: Known) -> bool {
+        let is_this = |path: &Path| path.known() == Some(known);
+        self.test.matchers.iter().any(|matcher| match matcher {
+            Matcher::Field(other) => is_this(&other.path) || is_this(&self.test.path),
+            _ => false,
+        })
+    }
 }
 
 impl RuleSet {
@@ -71,6 +93,7 @@ impl RuleSet {
             .iter()
             .map(|tests| Bits::collect(tests.iter().map(|test| absent(&build.tests[*test].test))))
             .collect();
+        let compared = Known::ALL.map(|known| build.tests.iter().any(|one| one.compares(known)));
         Self {
             rules,
             correlations,
@@ -81,6 +104,7 @@ impl RuleSet {
             words: build.words,
             by_field: build.by_field,
             when_absent,
+            compared: compared.into(),
         }
     }
 
@@ -150,6 +174,20 @@ impl RuleSet {
                 .iter()
                 .map(|test| holds_for_text(&self.tests[*test].test, text)),
         )
+    }
+
+    /// The answers to the text of a known field, `None` standing for one that is not there.
+    pub fn answers(&self, known: Known, text: Option<&str>) -> Answers {
+        let tests = text.map_or_else(
+            || self.when_absent[known as usize].clone(),
+            |text| self.row(known, text),
+        );
+        Answers {
+            tests,
+            text: text
+                .filter(|_| self.compared[known as usize])
+                .map(Into::into),
+        }
     }
 
     /// The same for a field with few tests, as bits.

@@ -91,7 +91,7 @@ fn mix(mut hash: u64, bytes: &[u8]) -> u64 {
 }
 
 /// A set of small numbers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Bits(Box<[u64]>);
 
 impl Bits {

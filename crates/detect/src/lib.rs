@@ -38,7 +38,7 @@ mod windows;
 mod yaml;
 
 pub use builtin::builtin;
-pub use compile::RuleSet;
+pub use compile::{Answers, RuleSet};
 pub use correlate::Alert;
 pub use event::{Event, NotARecord, RawEvent, See, Value};
 pub use fold::{Folded, Folder, Group, Hit, RuleCount};
@@ -48,5 +48,5 @@ pub use parse::{Refusal, RefusalKind};
 pub use path::{Known, Path};
 pub use rule::{Bound, Correlation, CorrelationKind, Level, Rule, RuleIndex};
 pub use scan::{Interest, Scanner};
-pub use sightings::{Doer, Sightings};
+pub use sightings::{Doer, Sighted, Sightings};
 pub use walk::walk_json;

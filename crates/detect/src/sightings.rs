@@ -22,6 +22,8 @@ const MOST_BYTES: usize = 32 << 20;
 pub struct Sightings {
     texts: Numbered<Box<str>>,
     ways: Numbered<Way>,
+    /// Room for the way at hand.
+    way: Vec<u32>,
     hits: Vec<Sighting>,
     left_out: u64,
     coarse: u64,
@@ -38,11 +40,35 @@ struct Sighting {
     way: u32,
 }
 
-/// How it was done, and the fields that correlations want of it, as numbers of texts.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Way {
-    habit: u32,
-    fields: Box<[Box<[u32]>]>,
+/// The rules that an event matched, and in which way. Of one collector only.
+#[derive(Clone, Debug, Default)]
+pub struct Sighted(Box<[(u32, u32)]>);
+
+/// How it was done, and the fields that correlations want of it, as numbers of texts: the habit,
+/// then for each field how many values it has, and these.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Way(Box<[u32]>);
+
+impl Way {
+    fn habit(&self) -> u32 {
+        self.0[0]
+    }
+
+    fn fields(&self) -> impl Iterator<Item = &[u32]> {
+        let mut rest = &self.0[1..];
+        std::iter::from_fn(move || {
+            let (count, values) = rest.split_first()?;
+            let (field, others) = values.split_at(*count as usize);
+            rest = others;
+            Some(field)
+        })
+    }
+}
+
+impl std::borrow::Borrow<[u32]> for Way {
+    fn borrow(&self) -> &[u32] {
+        &self.0
+    }
 }
 
 /// The way of hits that came when there was no room for their own.
@@ -63,6 +89,7 @@ impl Default for Sightings {
         Self {
             texts: Numbered::default(),
             ways: Numbered::default(),
+            way: Vec::new(),
             hits: Vec::new(),
             left_out: 0,
             coarse: 0,
@@ -84,12 +111,29 @@ impl Sightings {
         number: u32,
         event: &dyn Event,
     ) {
-        for rule in rules {
-            let way = self.way(set, *rule, habit, event);
+        let sighted = self.sight(set, rules, habit, event);
+        self.add(&sighted, number);
+    }
+
+    /// What [`Self::take`] would take of an event, for it and others like it: see [`Self::add`].
+    pub fn sight(
+        &mut self,
+        set: &RuleSet,
+        rules: &[RuleIndex],
+        habit: &str,
+        event: &dyn Event,
+    ) -> Sighted {
+        let way = |rule: &RuleIndex| (rule.0, self.way(set, *rule, habit, event));
+        Sighted(rules.iter().map(way).collect())
+    }
+
+    /// Takes an event of which is known what [`Self::sight`] of this collector said.
+    pub fn add(&mut self, sighted: &Sighted, number: u32) {
+        for (rule, way) in &sighted.0 {
             self.push(Sighting {
                 event: number,
-                rule: rule.0,
-                way,
+                rule: *rule,
+                way: *way,
             });
         }
     }
@@ -98,23 +142,30 @@ impl Sightings {
         if self.bytes >= self.most_bytes {
             return NO_WAY;
         }
-        let habit = self.text(cut(habit));
-        let reads = set.wiring.reads_of(rule.0 as usize).unwrap_or_default();
-        let fields = reads.iter().map(|path| self.read(path, event)).collect();
-        self.put(Way { habit, fields })
+        let mut way = std::mem::take(&mut self.way);
+        way.clear();
+        way.push(self.text(cut(habit)));
+        for path in set.wiring.reads_of(rule.0 as usize).unwrap_or_default() {
+            self.read(path, event, &mut way);
+        }
+        let number = self.put(&way);
+        self.way = way;
+        number
     }
 
-    fn read(&mut self, path: &Path, event: &dyn Event) -> Box<[u32]> {
-        let mut all = Vec::new();
+    /// Adds how many values there are at a path, and these.
+    fn read(&mut self, path: &Path, event: &dyn Event, way: &mut Vec<u32>) {
+        let start = way.len();
+        way.push(0);
         event.visit(path, &mut |value| {
-            all.extend(text(&value).map(|value| self.text(cut(&value))));
-            if all.len() < MOST_VALUES {
+            way.extend(text(&value).map(|value| self.text(cut(&value))));
+            way[start] = u32::try_from(way.len() - start - 1).unwrap_or_default();
+            if way.len() - start <= MOST_VALUES {
                 ControlFlow::Continue(())
             } else {
                 ControlFlow::Break(())
             }
         });
-        all.into()
     }
 
     fn text(&mut self, text: &str) -> u32 {
@@ -124,12 +175,10 @@ impl Sightings {
         })
     }
 
-    fn put(&mut self, way: Way) -> u32 {
-        let lists = way.fields.iter().map(|list| list.len() * 4 + 16);
-        let size = lists.sum::<usize>() + 64;
-        self.ways.number(&way, || {
-            self.bytes += size;
-            way.clone()
+    fn put(&mut self, way: &[u32]) -> u32 {
+        self.ways.number(way, || {
+            self.bytes += way.len() * 4 + 64;
+            Way(way.into())
         })
     }
 
@@ -167,13 +216,15 @@ impl Sightings {
 
     fn adopt(&mut self, other: &Self, way: u32, texts: &mut [Option<u32>]) -> u32 {
         let theirs = other.ways.get(way);
-        let mut text = |number: &u32| {
-            *texts[*number as usize].get_or_insert_with(|| self.text(other.texts.get(*number)))
+        let mut text = |number: u32| {
+            *texts[number as usize].get_or_insert_with(|| self.text(other.texts.get(number)))
         };
-        let habit = text(&theirs.habit);
-        let mut list = |list: &[u32]| list.iter().map(&mut text).collect();
-        let fields = theirs.fields.iter().map(|one| list(one)).collect();
-        self.put(Way { habit, fields })
+        let mut way = vec![text(theirs.habit())];
+        for field in theirs.fields() {
+            way.extend(u32::try_from(field.len()));
+            way.extend(field.iter().map(|number| text(*number)));
+        }
+        self.put(&way)
     }
 
     /// Gives every event another number.
@@ -263,7 +314,7 @@ impl Joining<'_> {
         if way == NO_WAY {
             return folder.hits.put(ANY_OTHER);
         }
-        let habit = self.from.ways.get(way).habit;
+        let habit = self.from.ways.get(way).habit();
         self.text(folder, habit)
     }
 
@@ -275,13 +326,13 @@ impl Joining<'_> {
             return Some(*kept);
         }
         let theirs = self.from.ways.get(way);
-        let habit = self.text(folder, theirs.habit);
+        let habit = self.text(folder, theirs.habit());
         let mut list = |list: &[u32]| -> Box<[u32]> {
             list.iter()
                 .map(|number| self.text(folder, *number))
                 .collect()
         };
-        let fields = theirs.fields.iter().map(|one| list(one)).collect();
+        let fields = theirs.fields().map(&mut list).collect();
         let number = folder.hits.number(Kept {
             actor,
             habit,

@@ -25,6 +25,7 @@ pub use found::events::TaintedEvent;
 pub use found::exposure::SecretRead;
 pub use found::known::{ByPolicy, SecretKnown, SecretReadable, not_read};
 pub use found::summary::summary;
+pub use input::aws_findings::{AwsFinding, FindingActor};
 pub use input::reader::{FileSkipped, FileTaken, Limits, Problem, Source};
 pub use taint::judgements::{Judged, Judgement};
 pub use taint::seeds::{SeedUsed, Seeds};

@@ -13,6 +13,7 @@ use crate::found::detections::{DetectionCounts, DetectionGroup, Detections};
 use crate::found::events::{TaintedEvent, events};
 use crate::found::exposure::{Names, SecretRead, actor_id, exposure};
 use crate::found::known::{SecretKnown, SecretReadable, known};
+use crate::input::aws_findings::{AwsFinding, merge};
 use crate::input::reader::{FileSkipped, FileTaken, Limits, Problem, Source, Taken, read};
 use crate::input::record::show_time;
 use crate::input::rows::is_caller_address;
@@ -23,6 +24,7 @@ use crate::taint::attribution::Taint;
 use crate::taint::judgements::{Judged, judge};
 use crate::taint::links::{Link, Mark};
 use crate::taint::score::{Score, Scorer, is_instance_session};
+use crate::taint::seeds::reported::reported;
 use crate::taint::seeds::{SeedUsed, Seeding, Seeds, keys_made};
 use crate::taint::split::{Hints, Split, split};
 use crate::text::sanitize;
@@ -193,6 +195,10 @@ pub struct Triage {
     pub persistence: Vec<Persistence>,
     /// Long-lived access key ids he created.
     pub created_keys: BTreeSet<String>,
+    /// What GuardDuty and CloudTrail Insights reported, as far as it was among the evidence: the
+    /// earliest first. It counts among the reasons for a proposed start.
+    #[serde(default)]
+    pub aws_findings: Vec<AwsFinding>,
     /// What the evidence cannot show.
     pub blind_spots: Vec<BlindSpot>,
     /// What could not be read.
@@ -258,7 +264,9 @@ fn answer(mut taken: Taken, seeds: &Seeds, set: Option<&RuleSet>) -> Triage {
     let scorer = Scorer::new(log, &index);
     let mut taint = Taint::new(log, &index);
     let judgements = judge(log, &index, seeds, &mut taint);
-    let splits = splits(log, &index, &scorer);
+    let mut splits = splits(log, &index, &scorer);
+    let mut aws_findings = merge(std::mem::take(&mut taken.findings));
+    reported(&mut aws_findings, log, &index, &scorer, &mut splits);
     let used = Seeding {
         log,
         index: &index,
@@ -281,6 +289,7 @@ fn answer(mut taken: Taken, seeds: &Seeds, set: Option<&RuleSet>) -> Triage {
         seeds: &used,
         judgements: &judgements,
         problems: &taken.problems,
+        findings: &aws_findings,
     });
     blind_spots.extend(detections.counts.blind_spots());
     blind_spots.sort();
@@ -309,6 +318,7 @@ fn answer(mut taken: Taken, seeds: &Seeds, set: Option<&RuleSet>) -> Triage {
             .iter()
             .map(|key| sanitize(key))
             .collect(),
+        aws_findings,
         blind_spots,
         seeds: used,
         judgements,

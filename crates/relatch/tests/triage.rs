@@ -178,6 +178,40 @@ async fn a_person_acquits_and_convicts() {
 }
 
 #[tokio::test]
+async fn a_judgement_is_recorded_with_its_reason_and_kept_to() {
+    let (_folder, tool) = tool();
+    let open = "case open --title t --identity-file identity.txt";
+    tool.ok(open).await;
+    tool.ok("triage log.jsonl --record").await;
+    let held = async || {
+        let log = tool.ok("report --json").await;
+        let report: Value = serde_json::from_str(&log).expect("JSON");
+        let keys = |actor: &Value| actor["keys"].as_array().expect("list").clone();
+        let actors = report["actors"].as_array().expect("list").iter();
+        actors.flat_map(keys).any(|key| key == OWNER)
+    };
+    assert!(held().await, "the thief used the owner's key");
+
+    let acquit = format!("triage log.jsonl --record --acquit {OWNER}");
+    let ran = tool.run(&acquit).await;
+    assert_eq!(ran.code, Some(2), "{ran}");
+    assert!(ran.err.contains("--because"), "{ran}");
+    tool.ok(&format!("{acquit} --because pentest")).await;
+    assert!(!held().await, "taken off the thief");
+    let report = tool.ok("report").await;
+    assert!(report.contains("pentest"), "{report}");
+
+    let ran = tool.run("triage log.jsonl --json --record").await;
+    assert!(ran.err.contains("stays acquitted"), "{ran}");
+    assert!(!held().await, "later runs keep to it");
+    tool.ok(&format!(
+        "triage log.jsonl --record --convict {OWNER} --because confession"
+    ))
+    .await;
+    assert!(held().await, "the last word counts");
+}
+
+#[tokio::test]
 async fn what_policy_allows_and_nobody_was_seen_to_read_is_readable() {
     let (folder, tool) = tool();
     let of = |resource: &str| {

@@ -51,12 +51,24 @@ pub(crate) async fn ministack() -> Peer {
 
 /// ministack with an SQL engine: its Athena runs what it is asked, in DuckDB.
 pub(crate) async fn ministack_with_sql() -> Peer {
+    with_sql(&[]).await
+}
+
+/// The same with a folder of Python modules, of which `sitecustomize` is run before the server.
+pub(crate) async fn ministack_with_sql_and(modules: &Path) -> Peer {
+    with_sql(&[modules]).await
+}
+
+async fn with_sql(modules: &[&Path]) -> Peer {
     let engine = install::sql();
+    let modules = modules.iter().copied().chain([engine.as_path()]);
+    let modules = std::env::join_paths(modules).expect("no colon in them");
     Peer::start("ministack", install::ministack(), |server, port| {
         server
             .env("AUTH", "true")
             .env("BIND_HOST", "127.0.0.1")
-            .env("PYTHONPATH", &engine)
+            .env("PYTHONPATH", &modules)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("ATHENA_ENGINE", "duckdb");
         server.env("GATEWAY_PORT", port.to_string());
     })

@@ -1,7 +1,9 @@
 //! Keeps of each hit what correlations need: its time and a few fields.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 use std::ops::ControlFlow;
+
+use hashbrown::HashTable;
 
 use crate::compile::RuleSet;
 use crate::event::Event;
@@ -220,32 +222,37 @@ pub(crate) fn cut(text: &str) -> &str {
 /// Each different thing once, by number.
 #[derive(Debug)]
 pub(crate) struct Numbered<T> {
-    numbers: HashMap<T, u32, foldhash::fast::RandomState>,
     all: Vec<T>,
+    numbers: HashTable<u32>,
+    hash: foldhash::fast::RandomState,
 }
 
 impl<T> Default for Numbered<T> {
     fn default() -> Self {
         Self {
-            numbers: HashMap::default(),
             all: Vec::new(),
+            numbers: HashTable::new(),
+            hash: foldhash::fast::RandomState::default(),
         }
     }
 }
 
-impl<T: Clone + Eq + std::hash::Hash> Numbered<T> {
+impl<T: Eq + std::hash::Hash> Numbered<T> {
     pub(crate) fn number<Q>(&mut self, key: &Q, make: impl FnOnce() -> T) -> u32
     where
         T: std::borrow::Borrow<Q>,
         Q: Eq + std::hash::Hash + ?Sized,
     {
-        if let Some(number) = self.numbers.get(key) {
+        let Self { all, numbers, hash } = self;
+        let hashed = hash.hash_one(key);
+        let is_it = |number: &u32| all[*number as usize].borrow() == key;
+        if let Some(number) = numbers.find(hashed, is_it) {
             return *number;
         }
-        let number = u32::try_from(self.all.len()).expect("hits are bounded far below 2^32");
-        let thing = make();
-        self.all.push(thing.clone());
-        self.numbers.insert(thing, number);
+        let number = u32::try_from(all.len()).expect("hits are bounded far below 2^32");
+        let rehash = |number: &u32| hash.hash_one(&all[*number as usize]);
+        numbers.insert_unique(hashed, number, rehash);
+        all.push(make());
         number
     }
 

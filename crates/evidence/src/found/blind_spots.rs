@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::input::aws_findings::AwsFinding;
 use crate::input::reader::Problem;
 use crate::input::record::show_time;
 use crate::log::{Log, What};
@@ -13,6 +14,9 @@ use crate::text::sanitize;
 
 /// CloudTrail delivers within about a quarter of an hour (AWS FAQ), in milliseconds.
 const DELIVERY: i64 = 900_000;
+
+/// Most findings named that led to no event; further ones are counted.
+const REPORTED: usize = 10;
 
 /// Something the evidence cannot show.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -31,6 +35,7 @@ pub(crate) struct View<'a> {
     pub(crate) seeds: &'a [SeedUsed],
     pub(crate) judgements: &'a [Judged],
     pub(crate) problems: &'a [Problem],
+    pub(crate) findings: &'a [AwsFinding],
 }
 
 /// Everything the evidence cannot show.
@@ -52,6 +57,7 @@ pub(crate) fn blind_spots(view: &View<'_>) -> Vec<BlindSpot> {
     data_events(view.log, &mut add);
     reads(view.log, &mut add);
     recording(view.log, &mut add);
+    reported(view.findings, &mut add);
     coverage(view.log, view.tainted, &mut add);
     if !view.problems.is_empty() {
         let files: BTreeSet<&str> = view
@@ -190,6 +196,32 @@ fn recording(log: &Log, add: &mut impl FnMut(String, &str)) {
                 "from then on, any call in the regions and kinds of event that this trail recorded",
             );
         }
+    }
+}
+
+/// Findings of AWS that name somebody who is not in the log as they tell it.
+fn reported(findings: &[AwsFinding], add: &mut impl FnMut(String, &str)) {
+    let lost = findings.iter().filter(|finding| {
+        finding.source == "guardduty" && finding.events == 0 && !finding.archived && !finding.sample
+    });
+    let lost: BTreeSet<String> = lost
+        .flat_map(|finding| {
+            let actors = finding.actors.iter().filter_map(|actor| actor.best_name());
+            actors.map(|name| format!("GuardDuty reports {} of {name}", finding.kind))
+        })
+        .collect();
+    let more = lost.len().saturating_sub(REPORTED);
+    for what in lost.into_iter().take(REPORTED) {
+        add(
+            format!("{what}, which led to no event"),
+            "the calls that were reported: a region, an account or a time that the log does not cover",
+        );
+    }
+    if more > 0 {
+        add(
+            format!("{more} more findings of GuardDuty led to no event"),
+            "the calls that were reported",
+        );
     }
 }
 

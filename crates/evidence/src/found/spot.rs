@@ -2,12 +2,12 @@
 //! name and a few fields, and only for the rest is the record looked at as a whole.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use relatch_detect::{
-    Event, Interest, Known, Path, RawEvent, RuleIndex, RuleSet, Scanner, See, Sightings, Value,
-    habit, walk_json,
+    Answers, Event, Interest, Known, Path, RawEvent, RuleIndex, RuleSet, Scanner, See, Sighted,
+    Sightings, Value, habit, walk_json,
 };
 
 use crate::input::record::{Record, Text};
@@ -48,16 +48,51 @@ impl<'r> Spotters<'r> {
     }
 }
 
+/// An event in the numbers of its file, where equal numbers stand for equal texts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Numbers {
+    /// The event itself.
+    pub(crate) event: u32,
+    /// What was called, where, and with what outcome.
+    pub(crate) call: u32,
+    /// The address and the client.
+    pub(crate) origin: u32,
+    /// The `userIdentity`, if it is one of those kept.
+    pub(crate) caller: Option<u32>,
+}
+
 /// Looks at records, one after the other.
 pub(crate) struct Spotter<'r> {
     set: &'r RuleSet,
     scanner: Scanner<'r>,
     rules: Vec<RuleIndex>,
     identities: Map<Box<str>, Identity>,
+    kinds: Map<Box<[Answers]>, u32>,
     habits: Map<Box<[u8]>, Arc<str>>,
-    key: Vec<u8>,
+    habit: Vec<u8>,
+    /// How much to look at, by the number of the call. This and what follows is of one file.
+    interests: Vec<Option<Interest>>,
+    /// The kinds of callers, by the number of their text.
+    callers: Vec<Option<Kind>>,
+    /// What is known of events by their shape.
+    shapes: Map<Box<[u8]>, Shape>,
+    shape: Vec<u8>,
     found: Sightings,
 }
+
+/// What events of one shape have in common.
+struct Shape {
+    rules: Box<[RuleIndex]>,
+    /// `None` where the request, which tells it, is not part of the shape.
+    habit: Option<Arc<str>>,
+    /// All that they come to; `None` where that takes the caller's own texts, or more.
+    sighted: Option<Sighted>,
+}
+
+/// What rules can tell of a caller: those of one number are alike to every rule. `None` is like
+/// nobody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Kind(Option<u32>);
 
 impl<'r> Spotter<'r> {
     fn new(set: &'r RuleSet) -> Self {
@@ -66,51 +101,167 @@ impl<'r> Spotter<'r> {
             scanner: set.scanner(),
             rules: Vec::new(),
             identities: Map::default(),
+            kinds: Map::default(),
             habits: Map::default(),
-            key: Vec::new(),
+            habit: Vec::new(),
+            interests: Vec::new(),
+            callers: Vec::new(),
+            shapes: Map::default(),
+            shape: Vec::new(),
             found: Sightings::default(),
         }
     }
 
-    /// What was found since the last time.
+    /// What was found in the file at hand. The next record is of another.
     pub(crate) fn found(&mut self) -> Sightings {
+        self.interests.clear();
+        self.callers.clear();
+        self.shapes.clear();
         std::mem::take(&mut self.found)
     }
 
-    /// Looks at a record, the file's event of this number. `bytes` are the record's own.
-    pub(crate) fn look(&mut self, record: &Record<'_>, bytes: &[u8], number: u32) {
-        let (source, name) = (record.event_source.get(), record.event_name.get());
-        let named = !source.is_empty() && !name.is_empty();
-        let interest = self.scanner.interest(source.as_bytes(), name.as_bytes());
-        if named && interest == Interest::Nothing {
+    /// Looks at a record. `bytes` are its own.
+    pub(crate) fn look(&mut self, record: &Record<'_>, bytes: &[u8], numbers: Numbers) {
+        let interest = self.interest(record, numbers.call);
+        if interest == Interest::Nothing {
+            return;
+        }
+        let Kind(kind) = self.kind(record, numbers.caller);
+        let has_shape =
+            kind.is_some_and(|kind| shape(&mut self.shape, record, numbers, kind, interest));
+        let known = has_shape.then(|| self.shapes.get(self.shape.as_slice()));
+        let known = known.flatten();
+        if let Some(sighted) = known.and_then(|shape| shape.sighted.as_ref()) {
+            self.found.add(sighted, numbers.event);
             return;
         }
         let raw = record.user_identity.unwrap_or_default();
         let long = (raw.len() > LONGEST).then(|| Identity::read(raw));
-        if long.is_none() && !self.identities.contains_key(raw) {
-            if self.identities.len() >= KEPT {
-                self.identities.clear();
-            }
-            self.identities.insert(raw.into(), Identity::read(raw));
-        }
-        let Some(identity) = long.as_ref().or_else(|| self.identities.get(raw)) else {
-            return;
-        };
-        let view = View {
+        let view = View::new(
             record,
             bytes,
-            identity,
-            request: OnceCell::new(),
-            text: OnceCell::new(),
-        };
-        self.scanner.matches(&view, &mut self.rules);
-        if self.rules.is_empty() {
+            match &long {
+                Some(long) => long,
+                None => identity(&mut self.identities, raw),
+            },
+        );
+        if let Some(shape) = known {
+            if !shape.rules.is_empty() {
+                let habit = match &shape.habit {
+                    Some(habit) => habit.clone(),
+                    None => habit_of(&view, &mut self.habits, &mut self.habit),
+                };
+                let number = numbers.event;
+                self.found
+                    .take(self.set, &shape.rules, &habit, number, &view);
+            }
             return;
         }
-        let habit = habit_of(&view, &mut self.habits, &mut self.key);
-        self.found
-            .take(self.set, &self.rules, &habit, number, &view);
+        self.scanner.matches(&view, &mut self.rules);
+        let is_told = has_shape && !view.beyond.get();
+        let (mut habit, mut sighted) = (None, Sighted::default());
+        if !self.rules.is_empty() {
+            view.wants_names.set(true);
+            let words = habit_of(&view, &mut self.habits, &mut self.habit);
+            sighted = self.found.sight(self.set, &self.rules, &words, &view);
+            self.found.add(&sighted, numbers.event);
+            habit = Some(words);
+        }
+        if !is_told {
+            return;
+        }
+        if self.shapes.len() >= KEPT {
+            self.shapes.clear();
+        }
+        let has_all = self.rules.is_empty() || interest == Interest::Record && !view.beyond.get();
+        let shape = Shape {
+            rules: self.rules.as_slice().into(),
+            habit: habit.filter(|_| interest == Interest::Record),
+            sighted: has_all.then_some(sighted),
+        };
+        self.shapes.insert(self.shape.as_slice().into(), shape);
     }
+
+    fn interest(&mut self, record: &Record<'_>, call: u32) -> Interest {
+        let at = call as usize;
+        if let Some(Some(interest)) = self.interests.get(at) {
+            return *interest;
+        }
+        let (source, name) = (record.event_source.get(), record.event_name.get());
+        let interest = if source.is_empty() || name.is_empty() {
+            Interest::Record
+        } else {
+            self.scanner.interest(source.as_bytes(), name.as_bytes())
+        };
+        self.interests
+            .resize(self.interests.len().max(at + 1), None);
+        self.interests[at] = Some(interest);
+        interest
+    }
+
+    fn kind(&mut self, record: &Record<'_>, caller: Option<u32>) -> Kind {
+        let Some(at) = caller.map(|caller| caller as usize) else {
+            return Kind(None);
+        };
+        if let Some(Some(kind)) = self.callers.get(at) {
+            return *kind;
+        }
+        let raw = record.user_identity.unwrap_or_default();
+        let kind = identity(&mut self.identities, raw).kind(self.set, &mut self.kinds);
+        self.callers.resize(self.callers.len().max(at + 1), None);
+        self.callers[at] = Some(kind);
+        kind
+    }
+}
+
+/// An identity by its text, read if it is a new one.
+fn identity<'i>(identities: &'i mut Map<Box<str>, Identity>, raw: &str) -> &'i mut Identity {
+    if !identities.contains_key(raw) && identities.len() >= KEPT {
+        identities.clear();
+    }
+    let known = identities.entry(raw.into());
+    known.or_insert_with(|| Identity::read(raw))
+}
+
+/// Writes down all that tells an event from others of its file in what rules usually look at:
+/// events of one shape come to the same. False where that is too long to be kept.
+fn shape(
+    shape: &mut Vec<u8>,
+    record: &Record<'_>,
+    numbers: Numbers,
+    kind: u32,
+    interest: Interest,
+) -> bool {
+    shape.clear();
+    for number in [numbers.call, numbers.origin, kind] {
+        shape.extend_from_slice(&number.to_le_bytes());
+    }
+    // An empty text is there, and one that is missing is not, though both have one number.
+    let texts = [
+        &record.event_source,
+        &record.event_name,
+        &record.aws_region,
+        &record.source_address,
+        &record.user_agent,
+        &record.error_code,
+        &record.error_message,
+        &record.event_type,
+    ];
+    shape.extend(texts.map(|text| u8::from(text.0.is_some())));
+    let request = record
+        .request_parameters
+        .filter(|_| interest == Interest::Record);
+    let rest = [
+        record.error_code.get(),
+        record.error_message.get(),
+        record.event_type.get(),
+        request.unwrap_or_default(),
+    ];
+    for part in rest {
+        shape.extend_from_slice(&part.len().to_le_bytes());
+        shape.extend_from_slice(part.as_bytes());
+    }
+    shape.len() <= LONGEST
 }
 
 /// The habit of an event: it depends on nothing but these four, which callers repeat.
@@ -140,7 +291,10 @@ fn habit_of(view: &View<'_>, habits: &mut Map<Box<[u8]>, Arc<str>>, key: &mut Ve
 }
 
 /// What rules want of a `userIdentity` again and again.
-struct Identity([Told; 5]);
+struct Identity {
+    told: [Told; 5],
+    kind: Option<Kind>,
+}
 
 /// A field of an identity.
 enum Told {
@@ -162,7 +316,7 @@ const IDENTITY: [(Known, &str); 5] = [
 impl Identity {
     fn read(raw: &str) -> Self {
         let event = RawEvent::new(raw).ok();
-        Identity(IDENTITY.map(|(_, name)| {
+        let told = IDENTITY.map(|(_, name)| {
             let field = event.as_ref().and_then(|event| event.field(name));
             let quoted = |text: &str| {
                 let inner = text.strip_prefix('"')?.strip_suffix('"')?;
@@ -172,12 +326,32 @@ impl Identity {
                 None | Some("null") => Told::Absent,
                 Some(text) => quoted(text).map_or(Told::Odd, Told::Plain),
             }
-        }))
+        });
+        Identity { told, kind: None }
+    }
+
+    /// What kind of caller it is, in the numbers of `kinds`.
+    fn kind(&mut self, set: &RuleSet, kinds: &mut Map<Box<[Answers]>, u32>) -> Kind {
+        *self.kind.get_or_insert_with(|| {
+            let fields = IDENTITY.iter().zip(&self.told);
+            let answers = fields.map(|((known, _), told)| match told {
+                Told::Absent => Some(set.answers(*known, None)),
+                Told::Plain(text) => Some(set.answers(*known, Some(text))),
+                Told::Odd => None,
+            });
+            let answers: Option<Box<[Answers]>> = answers.collect();
+            Kind(answers.and_then(|answers| {
+                let next = u32::try_from(kinds.len()).ok()?;
+                let has_room = kinds.len() < KEPT;
+                let known = kinds.get(&answers).copied();
+                known.or_else(|| has_room.then(|| *kinds.entry(answers).or_insert(next)))
+            }))
+        })
     }
 
     fn get(&self, known: Known) -> Option<&Told> {
         let at = IDENTITY.iter().position(|(field, _)| *field == known)?;
-        Some(&self.0[at])
+        Some(&self.told[at])
     }
 }
 
@@ -188,9 +362,25 @@ struct View<'a> {
     identity: &'a Identity,
     request: OnceCell<Option<RawEvent<'a>>>,
     text: OnceCell<Cow<'a, str>>,
+    /// Something was looked at that the shape does not tell.
+    beyond: Cell<bool>,
+    /// The caller's own texts are wanted, not only the answers to them, which the shape tells.
+    wants_names: Cell<bool>,
 }
 
-impl View<'_> {
+impl<'a> View<'a> {
+    fn new(record: &'a Record<'a>, bytes: &'a [u8], identity: &'a Identity) -> Self {
+        View {
+            record,
+            bytes,
+            identity,
+            request: OnceCell::new(),
+            text: OnceCell::new(),
+            beyond: Cell::new(false),
+            wants_names: Cell::new(false),
+        }
+    }
+
     /// The field as it was read already, if it is one of the record's own texts.
     fn field(&self, known: Known) -> Option<&Text<'_>> {
         let record = self.record;
@@ -215,7 +405,7 @@ impl View<'_> {
                 Some(*text)
             }
             Some(_) => None,
-            None => match self.identity.get(known) {
+            None => match self.named(known) {
                 Some(Told::Plain(text)) => Some(&**text),
                 Some(Told::Absent) => return,
                 _ => None,
@@ -225,6 +415,13 @@ impl View<'_> {
             Some(text) => drop(see(Value::Text(Cow::Borrowed(text)))),
             None => self.whole(&mut |whole| whole.visit(path, see)),
         }
+    }
+
+    fn named(&self, known: Known) -> Option<&Told> {
+        if self.wants_names.get() {
+            self.beyond.set(true);
+        }
+        self.identity.get(known)
     }
 
     fn request(&self, path: &Path, see: &mut See<'_>) {
@@ -246,6 +443,7 @@ impl View<'_> {
 
     /// Hands on the whole record; nothing where it is no record, which none of ours is.
     fn whole(&self, look: &mut dyn FnMut(&RawEvent<'_>)) {
+        self.beyond.set(true);
         let text = self
             .text
             .get_or_init(|| String::from_utf8_lossy(self.bytes));
@@ -268,6 +466,7 @@ impl Event for View<'_> {
             "resources" => self.record.resources,
             _ => return self.whole(&mut |whole| whole.visit(path, see)),
         };
+        self.beyond.set(true);
         if let Some(part) = part {
             walk_json(part, path, 1, see);
         }
@@ -299,13 +498,7 @@ mod tests {
     fn a_view_shows_what_the_whole_record_shows() {
         let record = Record::parse(RECORD.as_bytes()).expect("a record");
         let identity = Identity::read(record.user_identity.expect("one"));
-        let view = View {
-            record: &record,
-            bytes: RECORD.as_bytes(),
-            identity: &identity,
-            request: OnceCell::new(),
-            text: OnceCell::new(),
-        };
+        let view = View::new(&record, RECORD.as_bytes(), &identity);
         let whole = RawEvent::new(RECORD).expect("a record");
         let paths = Known::ALL.map(Known::text);
         let more = [

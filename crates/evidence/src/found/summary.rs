@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::found::detections::DetectionGroup;
 use crate::found::exposure::SecretRead;
 use crate::found::known::{ByPolicy, SecretReadable};
+use crate::input::aws_findings::AwsFinding;
 use crate::taint::judgements::Judgement;
 use crate::taint::score::SUSPICIOUS;
 use crate::text::sanitize;
@@ -22,6 +23,7 @@ pub fn summary(triage: &Triage) -> String {
     head(triage, &mut lines);
     who(triage, &mut lines);
     suspects(triage, &mut lines);
+    reported(triage, &mut lines);
     read(triage, &mut lines);
     readable(triage, &mut lines);
     planted(triage, &mut lines);
@@ -193,6 +195,59 @@ fn suspects(triage: &Triage, lines: &mut Lines) {
         )
     };
     lines.list(&suspects.into_iter().map(show).collect::<Vec<_>>());
+}
+
+/// What AWS's own detectors said.
+fn reported(triage: &Triage, lines: &mut Lines) {
+    if triage.aws_findings.is_empty() {
+        return;
+    }
+    lines.title(&format!(
+        "Reported by GuardDuty and CloudTrail Insights: {}",
+        triage.aws_findings.len()
+    ));
+    lines.list(
+        &triage
+            .aws_findings
+            .iter()
+            .map(finding_line)
+            .collect::<Vec<_>>(),
+    );
+}
+
+fn finding_line(finding: &AwsFinding) -> String {
+    let joined = |texts: Vec<&str>| match texts.as_slice() {
+        [] => None,
+        few if few.len() <= 3 => Some(few.join(", ")),
+        many => Some(format!(
+            "{} and {} more",
+            many[..3].join(", "),
+            many.len() - 3
+        )),
+    };
+    let actors = finding.actors.iter().filter_map(|actor| actor.best_name());
+    let actors = joined(actors.collect()).map(|actors| format!(" of {actors}"));
+    let from = joined(finding.addresses.iter().map(String::as_str).collect());
+    let calls = joined(finding.calls.iter().map(String::as_str).collect());
+    let marks = [
+        (finding.archived, ", archived"),
+        (finding.sample, ", a sample"),
+    ];
+    let marks = marks
+        .into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, mark)| mark);
+    format!(
+        "{} {} {}{}{}{}{}; leads to {} events",
+        or_unknown(finding.first.as_ref()),
+        finding.severity.as_deref().unwrap_or("-"),
+        finding.kind,
+        actors.unwrap_or_default(),
+        from.map(|from| format!(" from {from}")).unwrap_or_default(),
+        calls.map(|calls| format!(": {calls}")).unwrap_or_default(),
+        marks.collect::<String>(),
+        finding.events
+    )
 }
 
 fn actor_line(actor: &Actor) -> String {

@@ -96,6 +96,10 @@ impl Rows {
             return;
         }
         if self.header.is_empty() {
+            // A quote that is never closed makes names of what should be rows.
+            if row.iter().any(|cell| cell.contains('\n')) {
+                sink(line, None);
+            }
             self.header = row
                 .iter()
                 .map(|cell| cell.trim_start_matches('\u{feff}').trim().to_owned())
@@ -143,6 +147,21 @@ mod tests {
                 .collect::<Vec<_>>(),
             expected
         );
+    }
+
+    #[test]
+    fn a_header_that_swallows_rows_is_told() {
+        let told = |text: &[u8]| {
+            let mut told = 0;
+            let mut sink = |_, row: Option<Map<String, Value>>| told += usize::from(row.is_none());
+            let mut csv = Rows::default();
+            csv.push(text, &mut sink);
+            csv.finish(&mut sink);
+            told
+        };
+        assert_eq!(told(b"Event Name,\"Event ID\nA,1\nB,2"), 1);
+        assert_eq!(told(b"Event Name,\"Event ID\nA,1\nB\",2\nC,3"), 1);
+        assert_eq!(told(b"Event Name,\"Event ID\"\nA,1\nB,2"), 0);
     }
 
     #[test]

@@ -105,8 +105,6 @@ pub(crate) fn skip_by_name(input: &Input<'_>) -> Option<&'static str> {
     let name = &input.name;
     if name.contains("CloudTrail-Digest") {
         Some("a digest file, which holds hashes of log files and no events")
-    } else if name.contains("CloudTrail-Insight") {
-        Some("an Insights file, which holds statistics and no acts")
     } else {
         None
     }

@@ -19,11 +19,20 @@ const SLOTS: u16 = 1024;
 /// The bytes of an element that tell one caller from the next: they hold the session's name.
 const TELLING: std::ops::Range<usize> = 32..120;
 
+/// A caller, in numbers of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// The number of who it is.
+    pub(crate) who: u32,
+    /// The number of the element's text; `None` for one that is not kept.
+    pub(crate) text: Option<u32>,
+}
+
 /// An element seen before.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Known {
-    /// The number of the caller.
-    pub(crate) who: u32,
+    /// The caller.
+    pub(crate) caller: Caller,
     /// The element's length in bytes.
     pub(crate) bytes: usize,
     /// Newlines in it.
@@ -33,8 +42,12 @@ pub(crate) struct Known {
 /// The elements seen lately: all by their text, and the last of each beginning.
 #[derive(Debug)]
 pub(crate) struct Identities {
-    known: Map<Rc<str>, u32>,
+    known: Map<Rc<str>, Caller>,
+    /// How many texts were given a number.
+    texts: u32,
     lately: Vec<Option<(Rc<str>, Known)>>,
+    /// An element could not be read; whoever looks puts it back.
+    pub(crate) unread: bool,
     hash: foldhash::fast::RandomState,
 }
 
@@ -42,7 +55,9 @@ impl Default for Identities {
     fn default() -> Self {
         Identities {
             known: Map::default(),
+            texts: 0,
             lately: vec![None; usize::from(SLOTS)],
+            unread: false,
             hash: foldhash::fast::RandomState::default(),
         }
     }
@@ -62,38 +77,52 @@ impl Identities {
         usize::try_from(hash % u64::from(SLOTS)).ok()
     }
 
-    /// The number of a record's caller. `events` must be the same in every call.
-    pub(crate) fn who(&mut self, record: &Record<'_>, events: &mut Events) -> u32 {
-        if let Some(who) = record.who {
-            return who;
+    /// A record's caller. `events` must be the same in every call.
+    pub(crate) fn caller(&mut self, record: &Record<'_>, events: &mut Events) -> Caller {
+        if let Some(caller) = record.caller {
+            return caller;
         }
         let raw = record.user_identity.unwrap_or_default();
-        if let Some((text, who)) = self.known.get_key_value(raw) {
-            let (text, who) = (text.clone(), *who);
-            self.keep(text, who);
-            return who;
+        if let Some((text, caller)) = self.known.get_key_value(raw) {
+            let (text, caller) = (text.clone(), *caller);
+            self.keep(text, caller);
+            return caller;
         }
-        let who = read(&record.identity(), &mut events.texts);
-        let who = events.who(who);
+        let identity = record.identity();
+        self.unread |= identity.is_none();
+        let who = read(&identity.unwrap_or_default(), &mut events.texts);
+        let mut caller = Caller {
+            who: events.who(who),
+            text: None,
+        };
         if raw.len() <= LONGEST {
             if self.known.len() >= KEPT {
                 self.known.clear();
             }
+            caller.text = Some(self.texts);
+            self.texts += 1;
             let text: Rc<str> = raw.into();
-            self.known.insert(text.clone(), who);
-            self.keep(text, who);
+            self.known.insert(text.clone(), caller);
+            self.keep(text, caller);
         }
-        who
+        caller
     }
 
-    fn keep(&mut self, text: Rc<str>, who: u32) {
+    fn keep(&mut self, text: Rc<str>, caller: Caller) {
         if !text.starts_with('{') {
             return;
         }
         if let Some(slot) = self.slot(text.as_bytes()) {
             let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64;
             let bytes = text.len();
-            self.lately[slot] = Some((text, Known { who, bytes, lines }));
+            self.lately[slot] = Some((
+                text,
+                Known {
+                    caller,
+                    bytes,
+                    lines,
+                },
+            ));
         }
     }
 }

@@ -6,6 +6,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::input::aws_findings::{self, Noted};
+
 /// How deep envelopes may lie in one another.
 const DEPTH: u8 = 5;
 
@@ -94,16 +96,31 @@ const FOREIGN: [&str; 4] = [
     "resources",
 ];
 
-/// The records found in a document, each as canonical JSON text.
-pub(crate) fn records(document: &[u8]) -> Vec<String> {
-    let mut found = Vec::new();
+/// What was found in a document.
+#[derive(Debug, Default)]
+pub(crate) struct Opened {
+    /// Records of events, each as canonical JSON text.
+    pub(crate) records: Vec<String>,
+    /// What AWS's detectors reported.
+    pub(crate) findings: Vec<Noted>,
+}
+
+impl Opened {
+    fn len(&self) -> usize {
+        self.records.len() + self.findings.len()
+    }
+}
+
+/// The records and findings in a document.
+pub(crate) fn opened(document: &[u8]) -> Opened {
+    let mut found = Opened::default();
     if let Ok(value) = serde_json::from_slice(document) {
         open(value, DEPTH, &mut found);
     }
     found
 }
 
-fn open(value: Value, depth: u8, found: &mut Vec<String>) {
+fn open(value: Value, depth: u8, found: &mut Opened) {
     let Some(depth) = depth.checked_sub(1) else {
         return;
     };
@@ -119,9 +136,13 @@ fn open(value: Value, depth: u8, found: &mut Vec<String>) {
     }
 }
 
-fn open_object(mut map: Map<String, Value>, depth: u8, found: &mut Vec<String>) {
+fn open_object(mut map: Map<String, Value>, depth: u8, found: &mut Opened) {
+    if let Some(finding) = aws_findings::read(&map) {
+        found.findings.push(finding);
+        return;
+    }
     if is_event(&map) && !map.keys().any(|key| key.contains(['.', '_'])) {
-        found.push(Value::Object(map).to_string());
+        found.records.push(Value::Object(map).to_string());
         return;
     }
     let before = found.len();
@@ -133,6 +154,8 @@ fn open_object(mut map: Map<String, Value>, depth: u8, found: &mut Vec<String>) 
         "rows",
         "results",
         "event",
+        "Findings",
+        "findings",
     ]
     .into_iter()
     .chain(ENVELOPES);
@@ -146,7 +169,7 @@ fn open_object(mut map: Map<String, Value>, depth: u8, found: &mut Vec<String>) 
     }
     map = rename(map);
     if is_event(&map) {
-        found.push(Value::Object(map).to_string());
+        found.records.push(Value::Object(map).to_string());
     }
 }
 
@@ -346,7 +369,7 @@ mod tests {
     use super::*;
 
     fn one(text: &str) -> Value {
-        let found = records(text.as_bytes());
+        let found = opened(text.as_bytes()).records;
         assert_eq!(found.len(), 1, "{text}: {found:?}");
         serde_json::from_str(&found[0]).expect("JSON")
     }
@@ -391,7 +414,7 @@ mod tests {
                 "{event}"
             );
         }
-        assert!(records(br#"{"hello":"world"}"#).is_empty());
+        assert_eq!(opened(br#"{"hello":"world"}"#).len(), 0);
     }
 
     #[test]

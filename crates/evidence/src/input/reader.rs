@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::found::spot::Spotters;
-use crate::input::document::Documents;
+use crate::input::aws_findings::Noted;
+use crate::input::document::{Documents, Note};
 use crate::input::files::{Content, Input, expand, has_log_name, problem, skip_by_name};
 use crate::input::frames::is_frame;
 use crate::input::stream::{decoded_whole, take};
@@ -20,9 +21,6 @@ use crate::log::{Events, Log};
 
 /// Largest file that is read in one piece, in bytes as stored.
 const WHOLE: usize = 16 << 20;
-
-/// Problems named singly per file; further ones are counted.
-const PROBLEMS: usize = 20;
 
 /// Evidence to read.
 #[derive(Debug, Clone)]
@@ -96,6 +94,8 @@ pub(crate) struct Taken {
     pub(crate) log: Log,
     /// What detections found, by row of the log.
     pub(crate) sightings: Sightings,
+    /// What AWS's detectors reported, every state of it.
+    pub(crate) findings: Vec<Noted>,
     pub(crate) files: Vec<FileTaken>,
     pub(crate) skipped: Vec<FileSkipped>,
     pub(crate) problems: Vec<Problem>,
@@ -110,6 +110,7 @@ impl Taken {
             self.sightings.absorb(&part.sightings, &mut |event| {
                 numbers.get(event as usize).copied().flatten()
             });
+            self.findings.extend(part.findings);
             self.files.extend(part.file);
             self.skipped.extend(part.skipped);
             self.problems.extend(part.problems);
@@ -132,6 +133,7 @@ impl Taken {
 struct Part {
     events: Events,
     sightings: Sightings,
+    findings: Vec<Noted>,
     file: Option<FileTaken>,
     skipped: Option<FileSkipped>,
     problems: Vec<Problem>,
@@ -177,6 +179,7 @@ fn read_one(input: &Input<'_>, limits: &Limits, spotters: Option<&Spotters<'_>>)
     let mut part = Part {
         events: Events::default(),
         sightings: Sightings::default(),
+        findings: Vec::new(),
         file: None,
         skipped: None,
         problems: Vec::new(),
@@ -191,7 +194,7 @@ fn read_one(input: &Input<'_>, limits: &Limits, spotters: Option<&Spotters<'_>>)
         part.skipped = skip(why);
         return part;
     }
-    let mut documents = Documents::new(spotters.map(Spotters::lend));
+    let mut documents = Documents::new(spotters.map(Spotters::lend), limits);
     let may_skip = !input.named && !has_log_name(&input.name);
     let stored = match stored(&input.content) {
         Ok(Stored::Whole(bytes)) => whole(&bytes, &mut documents, limits, may_skip),
@@ -206,34 +209,31 @@ fn read_one(input: &Input<'_>, limits: &Limits, spotters: Option<&Spotters<'_>>)
         part.skipped = skip("not a log by name or content");
         return part;
     };
-    let (events, noted, spotter) = documents.done();
-    if let (Some(spotters), Some(mut spotter)) = (spotters, spotter) {
+    let held = documents.done();
+    if let (Some(spotters), Some(mut spotter)) = (spotters, held.spotter) {
         part.sightings = spotter.found();
         spotters.give_back(spotter);
     }
-    part.problems = name_problems(&input.name, noted);
+    part.problems = name_problems(&input.name, held.notes, held.more);
     part.file = Some(FileTaken {
         path: input.name.clone(),
         sha256: hex::encode(sha256),
         bytes,
-        events: events.len() as u64,
+        events: held.events.len() as u64,
     });
-    part.events = events;
+    part.events = held.events;
+    part.findings = held.findings;
     part
 }
 
-fn name_problems(file: &str, noted: Vec<(Option<u64>, Option<u64>, String)>) -> Vec<Problem> {
-    let more = noted.len().saturating_sub(PROBLEMS);
-    let mut problems: Vec<Problem> = noted
-        .into_iter()
-        .take(PROBLEMS)
-        .map(|(line, offset, what)| Problem {
-            file: file.to_owned(),
-            line,
-            offset,
-            what,
-        })
-        .collect();
+fn name_problems(file: &str, noted: Vec<Note>, more: u64) -> Vec<Problem> {
+    let name = |(line, offset, what)| Problem {
+        file: file.to_owned(),
+        line,
+        offset,
+        what,
+    };
+    let mut problems: Vec<Problem> = noted.into_iter().map(name).collect();
     if more > 0 {
         problems.push(problem(file, format!("{more} more problems like these")));
     }
@@ -312,7 +312,7 @@ fn stream(
     };
     let foreign = take(&mut reader, documents, limits, may_skip);
     if let Err(error) = io::copy(&mut reader, &mut io::sink()) {
-        documents.note(None, None, format!("cannot be read to its end: {error}"));
+        documents.note_file(None, format!("cannot be read to its end: {error}"));
     }
     (!foreign).then(|| (reader.hash.finalize().into(), reader.bytes))
 }

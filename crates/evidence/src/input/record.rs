@@ -3,6 +3,7 @@
 //! Field names follow the CloudTrail user guide, "CloudTrail record contents". Every field may
 //! be absent, null or of an unexpected type: a record is never refused for that.
 
+use crate::input::identities::Caller;
 use std::borrow::Cow;
 use std::fmt;
 
@@ -120,7 +121,7 @@ pub(crate) struct Record<'a> {
     pub(crate) resources: Option<&'a str>,
     /// The number of the caller, where `userIdentity` is one that was read before.
     #[serde(skip)]
-    pub(crate) who: Option<u32>,
+    pub(crate) caller: Option<Caller>,
 }
 
 /// The `userIdentity` element.
@@ -196,11 +197,13 @@ impl<'a> Record<'a> {
             && !structured.into_iter().any(quoted)
     }
 
-    /// The identity, empty when absent or of an unknown form.
-    pub(crate) fn identity(&self) -> Identity<'a> {
-        self.user_identity
-            .and_then(|raw| serde_json::from_str(raw).ok())
-            .unwrap_or_default()
+    /// The identity, empty when absent; `None` when it cannot be read.
+    pub(crate) fn identity(&self) -> Option<Identity<'a>> {
+        match self.user_identity {
+            None => Some(Identity::default()),
+            Some(raw) if raw.starts_with('{') => serde_json::from_str(raw).ok(),
+            Some(_) => None,
+        }
     }
 
     /// The time in milliseconds since 1970, `None` when there is none that can be read.
@@ -219,16 +222,21 @@ impl<'a> Identity<'a> {
 }
 
 /// Reads RFC 3339, "date time" with a blank, or a number of seconds or milliseconds since 1970.
+/// What no calendar holds is no time: years before -9999 or after 9999.
 pub(crate) fn parse_time(text: &str) -> Option<i64> {
     if let Some(time) = plain_time(text) {
         return Some(time);
     }
+    odd_time(text).filter(|time| jiff::Timestamp::from_millisecond(*time).is_ok())
+}
+
+fn odd_time(text: &str) -> Option<i64> {
     let text = text.trim();
     if text.is_empty() {
         return None;
     }
     if let Ok(number) = text.parse::<i64>() {
-        return Some(if number.abs() < 100_000_000_000 {
+        return Some(if number.unsigned_abs() < 100_000_000_000 {
             number.checked_mul(1000)?
         } else {
             number
@@ -325,7 +333,16 @@ mod tests {
         ] {
             assert_eq!(parse_time(text), expected, "{text}");
         }
-        assert_eq!(parse_time("yesterday"), None);
+        for none in [
+            "yesterday",
+            "-9223372036854775808",
+            "9223372036854775807",
+            "1e300",
+            "99999-01-01T00:00:00Z",
+            "9223372036854775807.5",
+        ] {
+            assert_eq!(parse_time(none), None, "{none}");
+        }
         assert_eq!(
             show_time(1_689_000_000_000).as_deref(),
             Some("2023-07-10T14:40:00Z")

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use sha2::{Digest, Sha256};
 
-use crate::found::spot::Spotter;
+use crate::found::spot::{Numbers, Spotter};
 use crate::input::identities::{Identities, Known};
 use crate::input::record::Record;
 use crate::log::facts::{self, facts};
@@ -22,6 +22,15 @@ const KEPT: usize = 8192;
 /// Longest text of a request kept, in bytes.
 const LONGEST: usize = 4096;
 
+/// How an event was taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Added {
+    /// Its time could be read.
+    pub(crate) timed: bool,
+    /// Who called, what was asked and what was answered could be read.
+    pub(crate) whole: bool,
+}
+
 /// Collects the events of one file.
 #[derive(Default)]
 pub(crate) struct Rows<'r> {
@@ -30,27 +39,40 @@ pub(crate) struct Rows<'r> {
     /// Details by the text of the parts they are drawn from, which callers repeat.
     details: Map<Box<[u8]>, u32>,
     key: Vec<u8>,
+    /// A request or an answer could not be read.
+    unread: bool,
     /// Holds the detections against each record, if there are any.
     pub(crate) spotter: Option<Spotter<'r>>,
 }
 
 impl Rows<'_> {
-    /// Adds a record; false when its time cannot be read. `bytes` are the record's own; they
-    /// stand in for a missing id.
-    pub(crate) fn add(&mut self, record: &Record<'_>, bytes: &[u8]) -> bool {
+    /// Adds a record. `bytes` are the record's own; they stand in for a missing id.
+    pub(crate) fn add(&mut self, record: &Record<'_>, bytes: &[u8]) -> Added {
         let time = record.time();
         let id = event_id(record, bytes, &mut self.events.texts);
+        let caller = self.identities.caller(record, &mut self.events);
         let parts = Parts {
-            who: self.identities.who(record, &mut self.events),
+            who: caller.who,
             call: self.call(record),
             origin: self.origin(record),
             detail: self.detail(record),
         };
         let number = self.events.push(id, time, parts);
         if let Some(spotter) = &mut self.spotter {
-            spotter.look(record, bytes, number);
+            let numbers = Numbers {
+                event: number,
+                call: parts.call,
+                origin: parts.origin,
+                caller: caller.text,
+            };
+            spotter.look(record, bytes, numbers);
         }
-        time.is_some()
+        let unread = std::mem::take(&mut self.unread);
+        let nobody = std::mem::take(&mut self.identities.unread);
+        Added {
+            timed: time.is_some(),
+            whole: !unread && !nobody,
+        }
     }
 
     /// The `userIdentity` that bytes begin with, if it was read before.
@@ -109,6 +131,7 @@ impl Rows<'_> {
             return *known;
         }
         let facts = facts(record, &mut self.events.texts);
+        self.unread |= !is_readable(record);
         let detail = self.events.detail(shared, &facts);
         if shared.is_none() && self.key.len() <= LONGEST {
             if self.details.len() >= KEPT {
@@ -118,6 +141,47 @@ impl Rows<'_> {
         }
         detail
     }
+}
+
+/// Whether what was asked and answered can be parsed.
+fn is_readable(record: &Record<'_>) -> bool {
+    let parts = [
+        record.request_parameters,
+        record.response_elements,
+        record.additional_event_data,
+        record.resources,
+    ];
+    parts.into_iter().flatten().all(|raw| {
+        !is_extreme(raw.as_bytes()) || serde_json::from_str::<serde_json::Value>(raw).is_ok()
+    })
+}
+
+/// Whether sound JSON may be nested too deep, or hold a number too large, to be parsed. What is
+/// not so is spared a second parse.
+fn is_extreme(raw: &[u8]) -> bool {
+    let (mut opened, mut digits) = (0, 0);
+    for (at, byte) in raw.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => digits += 1,
+            b'e' | b'E' if digits > 0 && is_large_exponent(&raw[at + 1..]) => return true,
+            b'[' | b'{' => opened += 1,
+            _ => digits = 0,
+        }
+        // The parser follows 128 levels; the largest number has 309 digits.
+        if opened > 100 || digits > 300 {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether an exponent has three digits or more.
+fn is_large_exponent(rest: &[u8]) -> bool {
+    let digits = match rest {
+        [b'+' | b'-', digits @ ..] => digits,
+        digits => digits,
+    };
+    digits.len() >= 3 && digits[..3].iter().all(u8::is_ascii_digit)
 }
 
 fn event_id(record: &Record<'_>, bytes: &[u8], texts: &mut Texts) -> EventId {

@@ -3,7 +3,7 @@
 //! Only JSON that a strict parser accepts too is taken, and only where the names of the fields
 //! are plain. Everything else gives `None` and is left to the tolerant readers.
 
-use crate::input::identities::Known;
+use crate::input::identities::{Caller, Known};
 use crate::input::record::{Record, Text};
 use crate::input::splitter::is_list;
 
@@ -104,7 +104,7 @@ fn slot(key: &[u8]) -> Option<usize> {
 /// The wanted fields of one record.
 struct Fields {
     spans: [Span; WANTED],
-    who: Option<u32>,
+    caller: Option<Caller>,
 }
 
 impl Fields {
@@ -133,7 +133,7 @@ impl Fields {
             response_elements: raw(18),
             additional_event_data: raw(19),
             resources: raw(20),
-            who: self.who,
+            caller: self.caller,
         })
     }
 
@@ -173,7 +173,7 @@ impl Cursor<'_> {
     fn fields(&mut self) -> Option<Fields> {
         let mut fields = Fields {
             spans: [ABSENT; WANTED],
-            who: None,
+            caller: None,
         };
         self.expect(b'{')?;
         if self.next()? == b'}' {
@@ -217,7 +217,7 @@ impl Cursor<'_> {
         if slot == IDENTITY
             && let Some(known) = (self.known)(&self.bytes[self.at..])
         {
-            fields.who = Some(known.who);
+            fields.caller = Some(known.caller);
             fields.spans[slot] = Span {
                 start: self.at,
                 end: self.at + known.bytes,

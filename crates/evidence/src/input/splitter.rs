@@ -1,6 +1,6 @@
 //! Cuts a stream of bytes into JSON documents without holding more than one of them.
 //!
-//! It understands a list, a wrapper object around a list (`Records`, `Events`), documents one
+//! It understands a list, a wrapper object around a list (`Records`, `Events`, `Findings`), documents one
 //! after another and documents one a line, and finds its way again after a broken record.
 
 use crate::input::identities::Known;
@@ -8,13 +8,15 @@ use crate::input::record::Record;
 use crate::input::scan;
 
 /// Keys of a wrapper object whose list holds the documents.
-const LISTS: [&[u8]; 6] = [
+const LISTS: [&[u8]; 8] = [
     b"Records",
     b"records",
     b"Events",
     b"events",
     b"logEvents",
     b"Rows",
+    b"Findings",
+    b"findings",
 ];
 
 /// Whether a list under this key holds documents.

@@ -23,7 +23,7 @@ pub(crate) fn take(
     let got = match fill(reader, &mut magic) {
         Ok(got) => got,
         Err(error) => {
-            documents.note(None, Some(0), format!("cannot be read: {error}"));
+            documents.note_file(Some(0), format!("cannot be read: {error}"));
             return false;
         }
     };
@@ -105,8 +105,8 @@ pub(crate) fn decoded_whole(
 ) -> bool {
     match form(&text[..text.len().min(1 << 16)]) {
         Form::Foreign(_) if may_skip => return true,
-        Form::Foreign(what) => documents.note(None, Some(0), what.into()),
-        Form::Empty => documents.note(None, None, "is empty".into()),
+        Form::Foreign(what) => documents.note_file(Some(0), what.into()),
+        Form::Empty => documents.note_file(None, "is empty".into()),
         Form::Json => {
             let mut splitter = Splitter::new(limits.event_bytes);
             splitter.push(text, documents);
@@ -131,14 +131,14 @@ fn decoded(
     let first = match fill(reader, &mut buffer) {
         Ok(got) => got,
         Err(error) => {
-            documents.note(None, Some(0), format!("cannot be decompressed: {error}"));
+            documents.note_file(Some(0), format!("cannot be decompressed: {error}"));
             return false;
         }
     };
     match form(&buffer[..first]) {
         Form::Foreign(_) if may_skip => return true,
-        Form::Foreign(what) => documents.note(None, Some(0), what.into()),
-        Form::Empty => documents.note(None, None, "is empty".into()),
+        Form::Foreign(what) => documents.note_file(Some(0), what.into()),
+        Form::Empty => documents.note_file(None, "is empty".into()),
         Form::Json => {
             let mut splitter = Splitter::new(limits.event_bytes);
             pump(
@@ -183,8 +183,7 @@ fn pump(
     while got > 0 {
         total += got as u64;
         if total > limits.file_bytes {
-            documents.note(
-                None,
+            documents.note_file(
                 Some(total),
                 format!(
                     "holds more than the limit of {} bytes; the rest was not read",
@@ -199,11 +198,7 @@ fn pump(
                 Ok(got) => break got,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    documents.note(
-                        None,
-                        Some(total),
-                        format!("cannot be read further: {error}"),
-                    );
+                    documents.note_file(Some(total), format!("cannot be read further: {error}"));
                     return;
                 }
             }

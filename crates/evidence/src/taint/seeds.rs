@@ -1,5 +1,7 @@
 //! Where the attack began: given by the user, or proposed from the log.
 
+pub(crate) mod reported;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};

@@ -16,7 +16,6 @@ pub(crate) mod status;
 pub(crate) mod step;
 pub(crate) mod tasks;
 pub(crate) mod triage;
-pub(crate) mod triage_athena;
 pub(crate) mod verify;
 pub(crate) mod waive;
 pub(crate) mod watch;

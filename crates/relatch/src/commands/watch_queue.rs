@@ -66,10 +66,11 @@ pub(crate) async fn look_through(
     let Some(drained) = tail.drain(look).await? else {
         return Ok(None);
     };
-    look.more |= !drained;
-    // Told above already; without it nobody knows what is still under way.
-    let Ok(standing) = tail.queue.standing().await else {
-        return Ok(None);
+    let standing = match tail.queue.standing().await {
+        Ok(standing) => standing,
+        // Without it nobody knows what is still under way. Mostly it is told above already.
+        Err(fault) if look.problems.contains(&fault.to_string()) => return Ok(None),
+        Err(fault) => return Ok(failed(look, &fault)),
     };
     let ended = QueueLook {
         drained,
@@ -77,6 +78,8 @@ pub(crate) async fn look_through(
         waiting: standing.waiting,
         in_flight: standing.in_flight,
     };
+    // What somebody received and left comes again: silence until then says nothing.
+    look.more |= !ended.is_whole();
     let before = case.ledger.with(|state| state.watched.get(url).copied());
     let window = Windowing::default().next(before, since, began);
     Ok(ended.is_whole().then_some(window.through))

@@ -12,6 +12,8 @@
 mod code;
 mod company;
 mod facts;
+mod lake;
+mod manual;
 mod openai;
 #[path = "../../../aws/tests/support/mod.rs"]
 mod peers;
@@ -21,17 +23,21 @@ mod room;
 mod rotation;
 mod services;
 mod setup;
+mod tail;
 mod template;
 mod tool;
 mod truth;
 
 pub(crate) use company::{Cloud, Company, Hooks, Setup};
 pub(crate) use facts::{Facts, assert_chained};
+pub(crate) use lake::{ANSWERS, Lake, TRAIL};
+pub(crate) use manual::{Manual, needs_jq, shell};
 pub(crate) use places::NEIGHBOUR;
 pub(crate) use postgres::{PASSWORD, Postgres};
 pub(crate) use room::Room;
 pub(crate) use rotation::{Rotation, person};
 pub(crate) use services::Services;
+pub(crate) use tail::{BUCKET, Held, Tail};
 pub(crate) use template::Values;
 pub(crate) use tool::{Moment, Ran, Running, Tool};
 pub(crate) use truth::files;

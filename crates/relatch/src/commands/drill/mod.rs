@@ -206,7 +206,7 @@ async fn confirm(drill: &App, case: &OpenCase, outside: &Outside) -> Result<(), 
         &sources,
         &relatch_evidence::Options::with_seeds(relatch_evidence::Seeds::default()),
     )?;
-    triage::record(drill, case, &found)?;
+    triage::record(drill, case, Vec::new(), &found)?;
     if !drill.printer.is_json() {
         drill.printer.note(&relatch_evidence::summary(&found));
     }

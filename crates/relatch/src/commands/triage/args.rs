@@ -6,7 +6,7 @@ use clap::Args;
 use jiff::Timestamp;
 use relatch_evidence::Seeds;
 
-use crate::commands::triage_athena::AthenaArgs;
+use super::athena::AthenaArgs;
 use crate::error::{CommandError, Kind};
 
 /// Options of `triage`.
@@ -37,6 +37,9 @@ pub(crate) struct TriageArgs {
     /// You judge that none of this actor's calls is the thief's; may be repeated
     #[arg(long = "acquit", value_name = "ACTOR")]
     pub(super) acquitted: Vec<String>,
+    /// Why you judge so; needed where it is recorded
+    #[arg(long, value_name = "REASON", value_parser = crate::commands::step::reason)]
+    pub(super) because: Option<String>,
     /// Also ask CloudTrail's event history (LookupEvents) for the given keys
     #[arg(long)]
     pub(super) lookup: bool,

@@ -1,7 +1,10 @@
 //! `relatch triage`: who, since when, what was read.
 
+mod answer;
 mod args;
+mod athena;
 mod container;
+mod judgements;
 mod out;
 mod policy;
 mod record;

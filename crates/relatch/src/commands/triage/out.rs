@@ -12,6 +12,8 @@ use relatch_findings::{About, Moment, WriteError, indicators, moments, ocsf, sig
 use relatch_watch::retired_keys_ever;
 use sha2::{Digest, Sha256};
 
+use super::answer::Answer;
+use super::athena::Asked;
 use crate::app::App;
 use crate::error::{CommandError, Kind};
 use crate::workspace::OpenCase;
@@ -47,6 +49,7 @@ impl Folder {
         app: &App,
         case: Option<&OpenCase>,
         triage: &Triage,
+        asked: Option<&Asked>,
     ) -> Result<(), CommandError> {
         let about = match case {
             Some(case) => of_case(app, case)?,
@@ -54,7 +57,7 @@ impl Folder {
         };
         let moments = moments(triage);
         let mut written = BTreeSet::new();
-        for (name, bytes) in forms(triage, &moments, &about)? {
+        for (name, bytes) in forms(&Answer::new(triage, asked), triage, &moments, &about)? {
             self.put(app, Path::new(name), &bytes, &mut written)?;
         }
         for rule in sigma::rules(triage, &moments, &about, &retired(case, triage)?) {
@@ -87,6 +90,7 @@ impl Folder {
 
 /// Every form but the rules: a file's name and its bytes.
 fn forms(
+    answer: &Answer<'_>,
     triage: &Triage,
     moments: &[Moment],
     about: &About,
@@ -117,12 +121,12 @@ fn forms(
             "findings.ocsf.json",
             list(&form(&|out| ocsf::ocsf(triage, moments, about, out))?),
         ),
-        ("triage.json", form(&|out| json(triage, out))?),
+        ("triage.json", form(&|out| json(answer, out))?),
     ])
 }
 
-fn json(triage: &Triage, out: &mut Vec<u8>) -> Result<(), WriteError> {
-    serde_json::to_writer(&mut *out, triage)?;
+fn json(answer: &Answer<'_>, out: &mut Vec<u8>) -> Result<(), WriteError> {
+    serde_json::to_writer(&mut *out, answer)?;
     out.push(b'\n');
     Ok(())
 }

@@ -13,9 +13,15 @@ use crate::app::App;
 use crate::error::CommandError;
 use crate::workspace::OpenCase;
 
-/// Records what a triage found.
-pub(crate) fn record(app: &App, case: &OpenCase, triage: &Triage) -> Result<(), CommandError> {
-    let mut facts = vec![Fact::EvidenceTaken {
+/// Records what a triage found, after what people judged of actors.
+pub(crate) fn record(
+    app: &App,
+    case: &OpenCase,
+    judged: Vec<Fact>,
+    triage: &Triage,
+) -> Result<(), CommandError> {
+    let mut facts = judged;
+    facts.push(Fact::EvidenceTaken {
         files: triage
             .files
             .iter()
@@ -26,7 +32,7 @@ pub(crate) fn record(app: &App, case: &OpenCase, triage: &Triage) -> Result<(), 
             })
             .collect(),
         events: triage.events_read,
-    }];
+    });
     facts.extend(convicted(app, triage));
     facts.extend(planted(triage));
     facts.extend(exposed(triage));
@@ -37,14 +43,6 @@ pub(crate) fn record(app: &App, case: &OpenCase, triage: &Triage) -> Result<(), 
         hides: spot.hides.clone(),
     }));
     case.ledger.record(app.now(), facts)?;
-    for judged in &triage.judgements {
-        if judged.judgement == Judgement::Acquitted {
-            app.printer.note(&format!(
-                "the journal has no fact for an acquittal: what earlier runs recorded of {} stays",
-                judged.actor
-            ));
-        }
-    }
     Ok(())
 }
 

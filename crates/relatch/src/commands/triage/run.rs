@@ -5,13 +5,15 @@ use std::sync::Arc;
 use relatch_detect::{RuleSet, builtin};
 use relatch_evidence::{Options, summary, triage_sources};
 
+use super::answer::Answer;
 use super::args::TriageArgs;
+use super::athena;
+use super::judgements::Judgements;
 use super::out::Folder;
 use super::policy::Policies;
 use super::record::record;
 use super::sources::sources;
 use crate::app::App;
-use crate::commands::triage_athena;
 use crate::error::{CommandError, Kind};
 
 pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError> {
@@ -22,14 +24,18 @@ pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError>
         None
     };
     // What cannot be used is said before a log is read, which may take long.
-    let seeds = args.seeds()?;
+    let mut seeds = args.seeds()?;
+    let judgements = Judgements::told(app, &args)?;
+    if let Some(case) = &case {
+        judgements.remember(app, case, &mut seeds);
+    }
     let folder = args.out.as_ref();
     let folder = folder
         .map(|path| Folder::open(path, args.force))
         .transpose()?;
     let policies = Policies::read(&args)?;
     let mut sources = sources(app, &args).await?;
-    let mut gathered = triage_athena::gather(app, &args.athena, &seeds, &sources).await?;
+    let mut gathered = athena::gather(app, &args.athena, &seeds, &sources).await?;
     if gathered.printed {
         return Ok(());
     }
@@ -43,18 +49,23 @@ pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError>
         ..Options::with_seeds(seeds)
     };
     let mut triage = triage_sources(&sources, &options)?;
+    let recording = case.as_ref().filter(|_| args.record);
+    let judged = recording
+        .map(|case| judgements.facts(app, case, &sources, &options, &triage))
+        .transpose()?;
     drop(sources);
-    gathered.complete(&mut triage);
+    let asked = gathered.complete(&mut triage);
     if let Some(policies) = &policies {
         policies.fill(&mut triage);
     }
-    if let Some(case) = case.as_ref().filter(|_| args.record) {
-        record(app, case, &triage)?;
+    if let (Some(case), Some(judged)) = (recording, judged) {
+        record(app, case, judged, &triage)?;
     }
     if let Some(folder) = &folder {
-        folder.write(app, case.as_ref(), &triage)?;
+        folder.write(app, case.as_ref(), &triage, asked.as_ref())?;
     }
-    app.printer.result(&triage, summary);
+    let answer = Answer::new(&triage, asked.as_ref());
+    app.printer.result(&answer, |_| summary(&triage));
     if triage.problems.is_empty() {
         return Ok(());
     }
