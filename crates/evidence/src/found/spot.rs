@@ -10,7 +10,9 @@ use relatch_detect::{
     Sightings, Value, habit, walk_json,
 };
 
+use crate::input::identities::{Name, Names};
 use crate::input::record::{Record, Text};
+use crate::log::Texts;
 use crate::log::tables::Map;
 
 /// Most identities and habits kept by their text.
@@ -48,17 +50,22 @@ impl<'r> Spotters<'r> {
     }
 }
 
-/// An event in the numbers of its file, where equal numbers stand for equal texts.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Numbers {
-    /// The event itself.
+/// A record at hand, with what is known of it in the numbers of its file, where equal numbers
+/// stand for equal texts.
+pub(crate) struct Sight<'a> {
+    pub(crate) record: &'a Record<'a>,
+    /// The record's own bytes.
+    pub(crate) bytes: &'a [u8],
+    /// The number of the event.
     pub(crate) event: u32,
     /// What was called, where, and with what outcome.
     pub(crate) call: u32,
     /// The address and the client.
     pub(crate) origin: u32,
-    /// The `userIdentity`, if it is one of those kept.
+    /// The text of the caller, if it is one of those kept.
     pub(crate) caller: Option<u32>,
+    pub(crate) names: Names,
+    pub(crate) texts: &'a Texts,
 }
 
 /// Looks at records, one after the other.
@@ -66,7 +73,6 @@ pub(crate) struct Spotter<'r> {
     set: &'r RuleSet,
     scanner: Scanner<'r>,
     rules: Vec<RuleIndex>,
-    identities: Map<Box<str>, Identity>,
     kinds: Map<Box<[Answers]>, u32>,
     habits: Map<Box<[u8]>, Arc<str>>,
     habit: Vec<u8>,
@@ -100,7 +106,6 @@ impl<'r> Spotter<'r> {
             set,
             scanner: set.scanner(),
             rules: Vec::new(),
-            identities: Map::default(),
             kinds: Map::default(),
             habits: Map::default(),
             habit: Vec::new(),
@@ -120,41 +125,29 @@ impl<'r> Spotter<'r> {
         std::mem::take(&mut self.found)
     }
 
-    /// Looks at a record. `bytes` are its own.
-    pub(crate) fn look(&mut self, record: &Record<'_>, bytes: &[u8], numbers: Numbers) {
-        let interest = self.interest(record, numbers.call);
+    /// Looks at a record.
+    pub(crate) fn look(&mut self, sight: &Sight<'_>) {
+        let interest = self.interest(sight);
         if interest == Interest::Nothing {
             return;
         }
-        let Kind(kind) = self.kind(record, numbers.caller);
-        let has_shape =
-            kind.is_some_and(|kind| shape(&mut self.shape, record, numbers, kind, interest));
+        let Kind(kind) = self.kind(sight);
+        let has_shape = kind.is_some_and(|kind| shape(&mut self.shape, sight, kind, interest));
         let known = has_shape.then(|| self.shapes.get(self.shape.as_slice()));
         let known = known.flatten();
         if let Some(sighted) = known.and_then(|shape| shape.sighted.as_ref()) {
-            self.found.add(sighted, numbers.event);
+            self.found.add(sighted, sight.event);
             return;
         }
-        let raw = record.user_identity.unwrap_or_default();
-        let long = (raw.len() > LONGEST).then(|| Identity::read(raw));
-        let view = View::new(
-            record,
-            bytes,
-            match &long {
-                Some(long) => long,
-                None => identity(&mut self.identities, raw),
-            },
-        );
+        let view = View::new(sight);
         if let Some(shape) = known {
-            if !shape.rules.is_empty() {
-                let habit = match &shape.habit {
-                    Some(habit) => habit.clone(),
-                    None => habit_of(&view, &mut self.habits, &mut self.habit),
-                };
-                let number = numbers.event;
-                self.found
-                    .take(self.set, &shape.rules, &habit, number, &view);
-            }
+            let habit = match &shape.habit {
+                Some(habit) => habit.clone(),
+                None => habit_of(&view, &mut self.habits, &mut self.habit),
+            };
+            let number = sight.event;
+            self.found
+                .take(self.set, &shape.rules, &habit, number, &view);
             return;
         }
         self.scanner.matches(&view, &mut self.rules);
@@ -164,7 +157,7 @@ impl<'r> Spotter<'r> {
             view.wants_names.set(true);
             let words = habit_of(&view, &mut self.habits, &mut self.habit);
             sighted = self.found.sight(self.set, &self.rules, &words, &view);
-            self.found.add(&sighted, numbers.event);
+            self.found.add(&sighted, sight.event);
             habit = Some(words);
         }
         if !is_told {
@@ -182,12 +175,13 @@ impl<'r> Spotter<'r> {
         self.shapes.insert(self.shape.as_slice().into(), shape);
     }
 
-    fn interest(&mut self, record: &Record<'_>, call: u32) -> Interest {
-        let at = call as usize;
+    fn interest(&mut self, sight: &Sight<'_>) -> Interest {
+        let at = sight.call as usize;
         if let Some(Some(interest)) = self.interests.get(at) {
             return *interest;
         }
-        let (source, name) = (record.event_source.get(), record.event_name.get());
+        let source = sight.record.event_source.get();
+        let name = sight.record.event_name.get();
         let interest = if source.is_empty() || name.is_empty() {
             Interest::Record
         } else {
@@ -199,41 +193,47 @@ impl<'r> Spotter<'r> {
         interest
     }
 
-    fn kind(&mut self, record: &Record<'_>, caller: Option<u32>) -> Kind {
-        let Some(at) = caller.map(|caller| caller as usize) else {
+    fn kind(&mut self, sight: &Sight<'_>) -> Kind {
+        let Some(at) = sight.caller.map(|caller| caller as usize) else {
             return Kind(None);
         };
         if let Some(Some(kind)) = self.callers.get(at) {
             return *kind;
         }
-        let raw = record.user_identity.unwrap_or_default();
-        let kind = identity(&mut self.identities, raw).kind(self.set, &mut self.kinds);
+        let kind = kind_of(self.set, sight, &mut self.kinds);
         self.callers.resize(self.callers.len().max(at + 1), None);
         self.callers[at] = Some(kind);
         kind
     }
 }
 
-/// An identity by its text, read if it is a new one.
-fn identity<'i>(identities: &'i mut Map<Box<str>, Identity>, raw: &str) -> &'i mut Identity {
-    if !identities.contains_key(raw) && identities.len() >= KEPT {
-        identities.clear();
+/// What kind of caller it is, in the numbers of `kinds`.
+fn kind_of(set: &RuleSet, sight: &Sight<'_>, kinds: &mut Map<Box<[Answers]>, u32>) -> Kind {
+    let answers = NAMES.iter().zip(sight.names.0).map(|(known, name)| {
+        Some(match name {
+            Name::Absent => set.answers(*known, None),
+            Name::Plain(text) => set.answers(*known, Some(sight.texts.get(text))),
+            Name::Odd => return None,
+        })
+    });
+    let Some(answers) = answers.collect::<Option<Box<[Answers]>>>() else {
+        return Kind(None);
+    };
+    if let Some(known) = kinds.get(&answers) {
+        return Kind(Some(*known));
     }
-    let known = identities.entry(raw.into());
-    known.or_insert_with(|| Identity::read(raw))
+    let next = u32::try_from(kinds.len()).ok();
+    let next = next.filter(|_| kinds.len() < KEPT);
+    kinds.extend(next.map(|next| (answers, next)));
+    Kind(next)
 }
 
 /// Writes down all that tells an event from others of its file in what rules usually look at:
 /// events of one shape come to the same. False where that is too long to be kept.
-fn shape(
-    shape: &mut Vec<u8>,
-    record: &Record<'_>,
-    numbers: Numbers,
-    kind: u32,
-    interest: Interest,
-) -> bool {
+fn shape(shape: &mut Vec<u8>, sight: &Sight<'_>, kind: u32, interest: Interest) -> bool {
+    let record = sight.record;
     shape.clear();
-    for number in [numbers.call, numbers.origin, kind] {
+    for number in [sight.call, sight.origin, kind] {
         shape.extend_from_slice(&number.to_le_bytes());
     }
     // An empty text is there, and one that is missing is not, though both have one number.
@@ -290,76 +290,21 @@ fn habit_of(view: &View<'_>, habits: &mut Map<Box<[u8]>, Arc<str>>, key: &mut Ve
     habit
 }
 
-/// What rules want of a `userIdentity` again and again.
-struct Identity {
-    told: [Told; 5],
-    kind: Option<Kind>,
-}
-
-/// A field of an identity.
-enum Told {
-    Absent,
-    Plain(Box<str>),
-    /// Not plain text: whoever wants it has to read it.
-    Odd,
-}
-
-/// The fields kept, and their names within the identity.
-const IDENTITY: [(Known, &str); 5] = [
-    (Known::IdentityType, "type"),
-    (Known::AccessKeyId, "accessKeyId"),
-    (Known::Arn, "arn"),
-    (Known::UserName, "userName"),
-    (Known::InvokedBy, "invokedBy"),
+/// The fields of [`Names`], as rules know them.
+const NAMES: [Known; 5] = [
+    Known::IdentityType,
+    Known::AccessKeyId,
+    Known::Arn,
+    Known::UserName,
+    Known::InvokedBy,
 ];
-
-impl Identity {
-    fn read(raw: &str) -> Self {
-        let event = RawEvent::new(raw).ok();
-        let told = IDENTITY.map(|(_, name)| {
-            let field = event.as_ref().and_then(|event| event.field(name));
-            let quoted = |text: &str| {
-                let inner = text.strip_prefix('"')?.strip_suffix('"')?;
-                (!inner.contains('\\')).then(|| inner.into())
-            };
-            match field {
-                None | Some("null") => Told::Absent,
-                Some(text) => quoted(text).map_or(Told::Odd, Told::Plain),
-            }
-        });
-        Identity { told, kind: None }
-    }
-
-    /// What kind of caller it is, in the numbers of `kinds`.
-    fn kind(&mut self, set: &RuleSet, kinds: &mut Map<Box<[Answers]>, u32>) -> Kind {
-        *self.kind.get_or_insert_with(|| {
-            let fields = IDENTITY.iter().zip(&self.told);
-            let answers = fields.map(|((known, _), told)| match told {
-                Told::Absent => Some(set.answers(*known, None)),
-                Told::Plain(text) => Some(set.answers(*known, Some(text))),
-                Told::Odd => None,
-            });
-            let answers: Option<Box<[Answers]>> = answers.collect();
-            Kind(answers.and_then(|answers| {
-                let next = u32::try_from(kinds.len()).ok()?;
-                let has_room = kinds.len() < KEPT;
-                let known = kinds.get(&answers).copied();
-                known.or_else(|| has_room.then(|| *kinds.entry(answers).or_insert(next)))
-            }))
-        })
-    }
-
-    fn get(&self, known: Known) -> Option<&Told> {
-        let at = IDENTITY.iter().position(|(field, _)| *field == known)?;
-        Some(&self.told[at])
-    }
-}
 
 /// A record as rules see it. A null in one of the fields that are known counts as absent.
 struct View<'a> {
     record: &'a Record<'a>,
     bytes: &'a [u8],
-    identity: &'a Identity,
+    names: Names,
+    texts: &'a Texts,
     request: OnceCell<Option<RawEvent<'a>>>,
     text: OnceCell<Cow<'a, str>>,
     /// Something was looked at that the shape does not tell.
@@ -369,11 +314,12 @@ struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    fn new(record: &'a Record<'a>, bytes: &'a [u8], identity: &'a Identity) -> Self {
+    fn new(sight: &Sight<'a>) -> Self {
         View {
-            record,
-            bytes,
-            identity,
+            record: sight.record,
+            bytes: sight.bytes,
+            names: sight.names,
+            texts: sight.texts,
             request: OnceCell::new(),
             text: OnceCell::new(),
             beyond: Cell::new(false),
@@ -406,9 +352,9 @@ impl<'a> View<'a> {
             }
             Some(_) => None,
             None => match self.named(known) {
-                Some(Told::Plain(text)) => Some(&**text),
-                Some(Told::Absent) => return,
-                _ => None,
+                Name::Plain(text) => Some(self.texts.get(text)),
+                Name::Absent => return,
+                Name::Odd => None,
             },
         };
         match told {
@@ -417,11 +363,12 @@ impl<'a> View<'a> {
         }
     }
 
-    fn named(&self, known: Known) -> Option<&Told> {
+    fn named(&self, known: Known) -> Name {
         if self.wants_names.get() {
             self.beyond.set(true);
         }
-        self.identity.get(known)
+        let at = NAMES.iter().position(|field| *field == known);
+        at.map_or(Name::Odd, |at| self.names.0[at])
     }
 
     fn request(&self, path: &Path, see: &mut See<'_>) {
@@ -482,6 +429,8 @@ mod tests {
     use std::ops::ControlFlow;
 
     use super::*;
+    use crate::input::identities::Identities;
+    use crate::log::Events;
 
     const RECORD: &str = r#"{"eventVersion":"1.08","eventSource":"iam.amazonaws.com","eventName":"Put\u0041","errorCode":null,"userAgent":"a b","awsRegion":true,"userIdentity":{"type":"IAMUser","arn":"arn:\u0061","accessKeyId":null,"userName":7,"sessionContext":{"attributes":{"mfaAuthenticated":"true"}}},"requestParameters":{"a":{"b":[1,{"c":"d"}]},"a.b":"dotted","list":["x","y"],"no":null},"responseElements":{"ok":true},"resources":[{"ARN":"r1"},{"ARN":"r2"}],"tlsDetails":{"tlsVersion":"TLSv1.3"}}"#;
 
@@ -497,8 +446,21 @@ mod tests {
     #[test]
     fn a_view_shows_what_the_whole_record_shows() {
         let record = Record::parse(RECORD.as_bytes()).expect("a record");
-        let identity = Identity::read(record.user_identity.expect("one"));
-        let view = View::new(&record, RECORD.as_bytes(), &identity);
+        let mut events = Events::default();
+        let mut identities = Identities::default();
+        let caller = identities.caller(&record, &mut events);
+        let names = identities.names(caller);
+        assert!(names.0.contains(&Name::Odd) && names.0.contains(&Name::Absent));
+        let view = View::new(&Sight {
+            record: &record,
+            bytes: RECORD.as_bytes(),
+            event: 0,
+            call: 0,
+            origin: 0,
+            caller: caller.text,
+            names,
+            texts: &events.texts,
+        });
         let whole = RawEvent::new(RECORD).expect("a record");
         let paths = Known::ALL.map(Known::text);
         let more = [

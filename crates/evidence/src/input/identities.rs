@@ -1,11 +1,12 @@
 //! Who called: the `userIdentity` element of a record, parsed once for records that repeat it.
 
+use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
 use crate::input::record::{Identity, Record, parse_time};
 use crate::log::tables::Map;
-use crate::log::{Events, IdentityKind, Texts, Who};
+use crate::log::{Events, IdentityKind, Sym, Texts, Who};
 
 /// Most elements kept by their text; a file seldom has more callers.
 const KEPT: usize = 4096;
@@ -28,6 +29,45 @@ pub(crate) struct Caller {
     pub(crate) text: Option<u32>,
 }
 
+/// The fields of an element that rules ask for again and again: the type, the key, the ARN, the
+/// user's name and the calling service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Names(pub(crate) [Name; 5]);
+
+/// A field of an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// Not there, or null.
+    Absent,
+    /// Plain text.
+    Plain(Sym),
+    /// Anything else: whoever wants it has to read it.
+    Odd,
+}
+
+impl Names {
+    /// Nothing is known.
+    pub(crate) const ODD: Names = Names([Name::Odd; 5]);
+
+    fn of(identity: &Identity<'_>, texts: &mut Texts) -> Self {
+        let fields = [
+            &identity.kind,
+            &identity.access_key_id,
+            &identity.arn,
+            &identity.user_name,
+            &identity.invoked_by,
+        ];
+        Names(fields.map(|field| match &field.0 {
+            None => Name::Absent,
+            // Truth values are texts here too, and are not taken for such by rules.
+            Some(Cow::Borrowed(text)) if !matches!(*text, "true" | "false") => {
+                Name::Plain(texts.put(text))
+            }
+            Some(_) => Name::Odd,
+        }))
+    }
+}
+
 /// An element seen before.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Known {
@@ -43,8 +83,8 @@ pub(crate) struct Known {
 #[derive(Debug)]
 pub(crate) struct Identities {
     known: Map<Rc<str>, Caller>,
-    /// How many texts were given a number.
-    texts: u32,
+    /// The fields of each text that has a number.
+    names: Vec<Names>,
     lately: Vec<Option<(Rc<str>, Known)>>,
     /// An element could not be read; whoever looks puts it back.
     pub(crate) unread: bool,
@@ -55,7 +95,7 @@ impl Default for Identities {
     fn default() -> Self {
         Identities {
             known: Map::default(),
-            texts: 0,
+            names: Vec::new(),
             lately: vec![None; usize::from(SLOTS)],
             unread: false,
             hash: foldhash::fast::RandomState::default(),
@@ -90,6 +130,8 @@ impl Identities {
         }
         let identity = record.identity();
         self.unread |= identity.is_none();
+        let names = identity.as_ref();
+        let names = names.map_or(Names::ODD, |one| Names::of(one, &mut events.texts));
         let who = read(&identity.unwrap_or_default(), &mut events.texts);
         let mut caller = Caller {
             who: events.who(who),
@@ -99,13 +141,19 @@ impl Identities {
             if self.known.len() >= KEPT {
                 self.known.clear();
             }
-            caller.text = Some(self.texts);
-            self.texts += 1;
+            caller.text = u32::try_from(self.names.len()).ok();
+            self.names.push(names);
             let text: Rc<str> = raw.into();
             self.known.insert(text.clone(), caller);
             self.keep(text, caller);
         }
         caller
+    }
+
+    /// The fields of a caller's element.
+    pub(crate) fn names(&self, caller: Caller) -> Names {
+        let known = caller.text.and_then(|text| self.names.get(text as usize));
+        known.copied().unwrap_or(Names::ODD)
     }
 
     fn keep(&mut self, text: Rc<str>, caller: Caller) {

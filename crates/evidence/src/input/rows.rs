@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use sha2::{Digest, Sha256};
 
-use crate::found::spot::{Numbers, Spotter};
+use crate::found::spot::{Sight, Spotter};
 use crate::input::identities::{Identities, Known};
 use crate::input::record::Record;
 use crate::log::facts::{self, facts};
@@ -59,13 +59,16 @@ impl Rows<'_> {
         };
         let number = self.events.push(id, time, parts);
         if let Some(spotter) = &mut self.spotter {
-            let numbers = Numbers {
+            spotter.look(&Sight {
+                record,
+                bytes,
                 event: number,
                 call: parts.call,
                 origin: parts.origin,
                 caller: caller.text,
-            };
-            spotter.look(record, bytes, numbers);
+                names: self.identities.names(caller),
+                texts: &self.events.texts,
+            });
         }
         let unread = std::mem::take(&mut self.unread);
         let nobody = std::mem::take(&mut self.identities.unread);
