@@ -3,7 +3,7 @@
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 export RELATCH_PEERS ?= $(HOME)/.cache/relatch-peers
 
-.PHONY: drill test peers check soak
+.PHONY: drill test peers check soak fuzz
 
 drill:
 	@echo "building relatch (the first time takes some minutes)"
@@ -24,6 +24,11 @@ SEED ?= 1
 soak:
 	cargo build --locked --release -p relatch-simulation
 	"$(CARGO_TARGET_DIR)/release/relatch-soak" --schedules $(N) --seed-from $(SEED) --threads 2
+
+# The readers of logs, rules and policies against mutated input, SECONDS long in all.
+SECONDS ?= 120
+fuzz:
+	@bash fuzz/run $(SECONDS)
 
 check:
 	bash .ci/run

@@ -309,3 +309,27 @@ fn rules_that_could_not_be_used_are_a_blind_spot() {
             .any(|what| what == "1 detections could not be used")
     );
 }
+
+/// What is remembered of one event for the next ones of its file changes nothing.
+#[test]
+fn events_in_files_of_their_own_come_to_the_same() {
+    let (files, truth) = corpus(2);
+    let events: Vec<Value> = events(&files).into_values().take(3000).collect();
+    let file = |name: String, events: &[Value]| {
+        let records = json!({ "Records": events });
+        (name, records.to_string().into_bytes())
+    };
+    let apart = events.chunks(1).enumerate();
+    let apart: Files = apart
+        .map(|(n, one)| file(format!("{n}.json"), one))
+        .collect();
+    let together = vec![file("all.json".to_owned(), &events)];
+    let said = |files: &Files| {
+        let found = investigate(files, &truth.seed_key, Some(rules()));
+        let told = (found.detections, found.detections_by_event);
+        serde_json::to_value((told, found.detection_counts)).expect("JSON")
+    };
+    let expected = said(&apart);
+    assert!(expected.to_string().len() > 1000, "something was found");
+    assert_eq!(said(&together), expected);
+}

@@ -283,6 +283,7 @@ pub(crate) fn triage(moments: &[Moment]) -> Triage {
             .filter_map(|moment| moment.time)
             .max()
             .map(|at| at.to_string()),
+        aws_findings: Vec::new(),
         detections: Vec::new(),
         detection_counts: DetectionCounts::default(),
         detections_by_event: moments
