@@ -1,5 +1,5 @@
 """Installs what tests talk to: independent AWS emulators and SQL engines, each in a venv of its own,
-and the PostgreSQL server, from the system's packages."""
+and PostgreSQL and a few programs, from the system's packages."""
 
 import os
 import pathlib
@@ -13,6 +13,7 @@ PEERS = {
     "sql": ["duckdb==2.0.0", "sqlglot==30.30.0"],
 }
 PROGRAMS = {"ministack": "ministack", "moto": "moto_server"}
+PROGRAMS_OF_THE_SYSTEM = {"ssh-keygen": "openssh-client", "jq": "jq", "c++": "g++"}
 
 
 def has_postgresql() -> bool:
@@ -20,22 +21,23 @@ def has_postgresql() -> bool:
     return any(versions) or shutil.which("initdb") is not None
 
 
-def install_postgresql() -> None:
-    """The tests start a server of their own; one that the package starts is not used."""
-    if has_postgresql():
-        return
+def install(package: str) -> None:
+    """Installs a package of the system, where that can be done."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        sys.exit("PostgreSQL is not installed; as root: apt-get install postgresql")
-    print("installing PostgreSQL", flush=True)
+        sys.exit(f"{package} is not installed; as root: apt-get install {package}")
+    print(f"installing {package}", flush=True)
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update", "-qq"], check=True, env=quiet)
-    subprocess.run(["apt-get", "install", "-qq", "-y", "postgresql"], check=True, env=quiet)
+    subprocess.run(["apt-get", "install", "-qq", "-y", package], check=True, env=quiet)
 
 
 def main() -> int:
-    install_postgresql()
-    if shutil.which("ssh-keygen") is None:
-        sys.exit("ssh-keygen is not installed; as root: apt-get install openssh-client")
+    # The tests start a server of their own; one that the package starts is not used.
+    if not has_postgresql():
+        install("postgresql")
+    for program, package in PROGRAMS_OF_THE_SYSTEM.items():
+        if shutil.which(program) is None:
+            install(package)
     folder = pathlib.Path(os.environ.get("RELATCH_PEERS", "/var/tmp/relatch-peers"))
     folder.mkdir(parents=True, exist_ok=True)
     for name, packages in PEERS.items():
