@@ -96,7 +96,14 @@ impl Place {
         }
     }
 
-    /// Every call that gives the value.
+    /// Every call that gives the value, as written in policies, with the resource that it is
+    /// decided on.
+    pub fn calls(&self) -> Vec<(&'static str, String)> {
+        let ways = self.ways().into_iter();
+        ways.map(|way| (way.action, way.resource)).collect()
+    }
+
+    /// Every way to the value.
     pub(crate) fn ways(&self) -> Vec<Way> {
         let named = |action| Way {
             action,

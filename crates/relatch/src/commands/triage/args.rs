@@ -11,6 +11,7 @@ use crate::error::{CommandError, Kind};
 
 /// Options of `triage`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 pub(crate) struct TriageArgs {
     /// CloudTrail logs: files, folders, globs, `s3://bucket/prefix`
     #[arg(value_name = "PATH")]
@@ -55,6 +56,10 @@ pub(crate) struct TriageArgs {
     /// an object of names with policies; may be repeated
     #[arg(long, value_name = "FILE", requires = "account_details")]
     pub(super) scps: Vec<PathBuf>,
+    /// Ask IAM (SimulatePrincipalPolicy) what the thief could have read by policy as it stands
+    /// now; alone or beside --account-details
+    #[arg(long)]
+    pub(super) simulate: bool,
     /// Write the timeline, indicators, findings and rules into this folder
     #[arg(long, value_name = "FOLDER")]
     pub(super) out: Option<PathBuf>,

@@ -9,7 +9,9 @@ mod out;
 mod policy;
 mod record;
 mod run;
+mod simulate;
 mod sources;
+mod verdict;
 
 pub(crate) use args::TriageArgs;
 pub(crate) use record::record;

@@ -50,23 +50,15 @@ impl Policies {
     }
 
     /// Adds what convicted actors could read and were not seen to read, and what kept that from
-    /// being told.
-    pub(super) fn fill(&self, triage: &mut Triage) {
+    /// being told. Returns whose policies were asked, and whether they could become a role.
+    pub(super) fn fill(&self, triage: &mut Triage) -> Held {
         let known: Vec<SecretKnown> = not_read(&triage.secrets_known, &triage.secrets_read)
             .into_iter()
             .cloned()
             .collect();
         let mut found = Found::default();
-        let mut asked = BTreeSet::new();
-        for actor in &triage.actors {
-            let convicted = matches!(actor.verdict, Verdict::Attacker | Verdict::Mixed);
-            let Some(arn) = actor.arn.as_deref().filter(|_| convicted) else {
-                continue;
-            };
-            // A user and its keys are several actors with one set of policies.
-            if asked.insert(arn) {
-                self.ask(actor, arn, &known, &mut found);
-            }
+        for (arn, actor) in principals(triage) {
+            self.ask(actor, arn, &known, &mut found);
         }
         for fault in self.0.faults() {
             found.problems.insert(Problem {
@@ -79,6 +71,7 @@ impl Policies {
         triage.blind_spots.extend(found.blind);
         triage.problems.extend(found.problems);
         triage.secrets_readable = Some(found.readable);
+        found.held
     }
 
     fn ask(&self, actor: &Actor, arn: &str, known: &[SecretKnown], found: &mut Found) {
@@ -102,6 +95,7 @@ impl Policies {
                 return;
             }
         };
+        found.held.insert(arn.to_owned(), !answer.chains.is_empty());
         for (secret, reading) in whole.iter().zip(&answer.readings) {
             found.readable.extend(readable(secret, actor, arn, reading));
         }
@@ -117,14 +111,28 @@ impl Policies {
     }
 }
 
+/// By ARN, whose policies were asked: whether, as far as they tell, it could become a role.
+pub(super) type Held = BTreeMap<String, bool>;
+
+/// Convicted actors by ARN, in their order. A user and its keys are several actors with one set
+/// of policies: the first stands for them.
+pub(super) fn principals(triage: &Triage) -> Vec<(&str, &Actor)> {
+    let mut seen = BTreeSet::new();
+    let convicted = |actor: &&Actor| matches!(actor.verdict, Verdict::Attacker | Verdict::Mixed);
+    let named = triage.actors.iter().filter(convicted);
+    let named = named.filter_map(|actor| Some((actor.arn.as_deref()?, actor)));
+    named.filter(|(arn, _)| seen.insert(*arn)).collect()
+}
+
 #[derive(Default)]
 struct Found {
+    held: Held,
     readable: Vec<SecretReadable>,
     blind: BTreeSet<BlindSpot>,
     problems: BTreeSet<Problem>,
 }
 
-fn place(secret: &SecretKnown) -> Option<Place> {
+pub(super) fn place(secret: &SecretKnown) -> Option<Place> {
     let kind = match secret.kind.as_str() {
         "secretsmanager" => PlaceKind::SecretsManager,
         "ssm-parameter" => PlaceKind::Ssm,
@@ -165,7 +173,7 @@ fn readable(
 }
 
 /// A secret of which no question can be asked counts as readable.
-fn undecided(secret: &SecretKnown, actor: &Actor, principal: &str) -> SecretReadable {
+pub(super) fn undecided(secret: &SecretKnown, actor: &Actor, principal: &str) -> SecretReadable {
     SecretReadable {
         kind: secret.kind.clone(),
         id: secret.id.clone(),

@@ -12,6 +12,7 @@ use super::judgements::Judgements;
 use super::out::Folder;
 use super::policy::Policies;
 use super::record::record;
+use super::simulate;
 use super::sources::sources;
 use crate::app::App;
 use crate::error::{CommandError, Kind};
@@ -55,8 +56,9 @@ pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError>
         .transpose()?;
     drop(sources);
     let asked = gathered.complete(&mut triage);
-    if let Some(policies) = &policies {
-        policies.fill(&mut triage);
+    let held = policies.map(|policies| policies.fill(&mut triage));
+    if args.simulate {
+        simulate::fill(app, &mut triage, &held.unwrap_or_default()).await;
     }
     if let (Some(case), Some(judged)) = (recording, judged) {
         record(app, case, judged, &triage)?;
