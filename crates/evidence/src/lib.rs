@@ -11,6 +11,7 @@
 //! network, never writes, never holds a whole log's text in memory, and never gives out session
 //! tokens, passwords or values of secrets that a record may contain.
 
+mod answer;
 mod found;
 mod input;
 mod log;
@@ -19,6 +20,7 @@ mod text;
 mod triage;
 mod uses;
 
+pub use answer::{Actor, Persistence, Step, Triage, Verdict};
 pub use found::blind_spots::BlindSpot;
 pub use found::detections::{DetectionAlert, DetectionCounts, DetectionGroup, DetectionRule};
 pub use found::events::TaintedEvent;
@@ -30,7 +32,5 @@ pub use input::reader::{FileSkipped, FileTaken, Limits, Problem, Source};
 pub use taint::judgements::{Judged, Judgement};
 pub use taint::seeds::{SeedUsed, Seeds};
 pub use text::sanitize;
-pub use triage::{
-    Actor, Options, Persistence, Step, Triage, TriageError, Verdict, triage, triage_sources,
-};
+pub use triage::{Options, TriageError, triage, triage_sources};
 pub use uses::{KeyUse, KeyUses, uses_of_keys};

@@ -8,6 +8,7 @@ use relatch_detect::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::answer::Verdict;
 use crate::found::blind_spots::BlindSpot;
 use crate::found::exposure::actor_id;
 use crate::input::record::show_time;
@@ -17,7 +18,6 @@ use crate::taint::actors::Credential;
 use crate::taint::attribution::Taint;
 use crate::taint::links::Mark;
 use crate::text::sanitize;
-use crate::triage::Verdict;
 
 /// Most events named for a match of a correlation.
 const ALERT_EVENTS: usize = 20;

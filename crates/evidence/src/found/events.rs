@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::answer::Verdict;
 use crate::found::exposure::actor_id;
 use crate::input::reader::Problem;
 use crate::input::record::show_time;
@@ -10,7 +11,6 @@ use crate::taint::actors::Credential;
 use crate::taint::attribution::Taint;
 use crate::taint::links::{Link, Mark};
 use crate::text::sanitize;
-use crate::triage::Verdict;
 
 /// Most events that are told one by one: about 30 MB.
 const MOST: usize = 50_000;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::answer::{Actor, Triage, Verdict};
 use crate::found::detections::DetectionGroup;
 use crate::found::exposure::SecretRead;
 use crate::found::known::{ByPolicy, SecretReadable};
@@ -9,7 +10,6 @@ use crate::input::aws_findings::AwsFinding;
 use crate::taint::judgements::Judgement;
 use crate::taint::score::SUSPICIOUS;
 use crate::text::sanitize;
-use crate::triage::{Actor, Triage, Verdict};
 
 /// Titles of rules shown for a tactic.
 const TITLES: usize = 4;
@@ -366,7 +366,7 @@ fn planted(triage: &Triage, lines: &mut Lines) {
         return;
     }
     lines.title(&format!("Planted or changed: {}", triage.persistence.len()));
-    let show = |thing: &crate::triage::Persistence| {
+    let show = |thing: &crate::answer::Persistence| {
         let detail = if thing.detail.is_empty() {
             String::new()
         } else {
