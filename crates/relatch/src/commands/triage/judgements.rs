@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use relatch_case::fact::Judgement;
 use relatch_case::{Fact, KeyId, State};
-use relatch_evidence::{Options, Seeds, Source, Triage, TriageError, Verdict, triage_sources};
+use relatch_evidence::{
+    Actor, Options, Seeds, Source, Triage, TriageError, Verdict, triage_sources,
+};
 
 use super::args::TriageArgs;
 use crate::app::App;
@@ -74,7 +76,8 @@ impl Judgements {
         if self.acquits() {
             if case.ledger.with(|state| has_read_all(state, after)) {
                 let before = triage_sources(sources, &self.without_acquittals(options))?;
-                cleared = Held::by(&before).without(&Held::by(after));
+                let lost = Held::by(&before).without(&Held::by(after));
+                cleared = self.cleared(lost, &before);
             } else {
                 app.printer.note(
                     "the journal holds evidence that this run did not read: whoever it convicted \
@@ -87,6 +90,36 @@ impl Judgements {
             .iter()
             .map(|one| self.fact(one, &mut cleared))
             .collect())
+    }
+
+    /// Of what is no longer held for the thief's: the acquitted themselves, and keys that were
+    /// made and that nobody convicted was seen to use. Others stay until they are acquitted by
+    /// name: an earlier run may have been told of them, and the journal does not say.
+    fn cleared(&self, lost: Held, before: &Triage) -> Held {
+        let actors = before.actors.iter();
+        let used: BTreeSet<&String> = actors.flat_map(|actor| &actor.access_keys).collect();
+        let named = |actor: &&Actor| {
+            let acquitted = |name: &str| {
+                let mut now = self.now.iter();
+                now.any(|(one, word)| *word == Judgement::Acquitted && one == name)
+            };
+            let is_arn = actor.arn.as_deref().is_some_and(acquitted);
+            is_arn || acquitted(&actor.id) || actor.access_keys.iter().any(|key| acquitted(key))
+        };
+        let mut own = Held::default();
+        for actor in before.actors.iter().filter(named) {
+            own.keys.extend(actor.access_keys.iter().cloned());
+            own.arns.extend(actor.arn.iter().cloned());
+        }
+        let is_made = |key: &String| before.created_keys.contains(key) && !used.contains(key);
+        Held {
+            keys: lost
+                .keys
+                .into_iter()
+                .filter(|key| own.keys.contains(key) || is_made(key))
+                .collect(),
+            arns: lost.arns.intersection(&own.arns).cloned().collect(),
+        }
     }
 
     fn acquits(&self) -> bool {
