@@ -89,7 +89,7 @@ fn intended(step: &Step, attempt: u32, plan: &Plan) -> Fact {
     Fact::StepIntended {
         step: step.id.clone(),
         attempt,
-        baseline: baseline(step, attempt, plan),
+        baseline: baseline(step, attempt, plan).into(),
     }
 }
 

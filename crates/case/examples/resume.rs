@@ -82,7 +82,7 @@ fn draft(start: Timestamp, n: u64) -> Draft {
         Fact::StepIntended {
             step: id.as_str().into(),
             attempt: 1,
-            baseline: baseline(verb, n),
+            baseline: baseline(verb, n).into(),
         }
     };
     Draft {

@@ -168,7 +168,8 @@ mod tests {
                 fact: Fact::StepIntended {
                     step: by.as_str().into(),
                     attempt: 1,
-                    baseline: serde_json::json!({"b": [1, -2, 1.5, null], "a": {"\u{7f}": by}}),
+                    baseline: serde_json::json!({"b": [1, -2, 1.5, null], "a": {"\u{7f}": by}})
+                        .into(),
                 },
             };
             assert_eq!(hash_of(&record).expect("hash"), spelled_out(&record));

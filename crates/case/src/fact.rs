@@ -12,7 +12,7 @@ use crate::model::{
     Consumer, Container, Credential, ExposureLevel, IssuedKey, Opens, Place, Probe, Sheet,
 };
 use crate::plan::Plan;
-use crate::{CaseId, CredentialId, IssuerId, KeyId, PlanHash, Principal, StepId};
+use crate::{CaseId, CredentialId, IssuerId, KeyId, PlanHash, Principal, StepBaseline, StepId};
 
 /// A fact as it stands in the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -281,7 +281,7 @@ pub enum Fact {
         /// Which try, from 1.
         attempt: u32,
         /// What is needed to find out later whether it happened.
-        baseline: Value,
+        baseline: StepBaseline,
     },
     /// A step ended, or its outcome is not known.
     StepEnded {

@@ -40,6 +40,7 @@ pub enum Part {
 
 /// What is read and written as one: a secret, a parameter, a function's environment, a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Container {
     /// Which adapter handles it: `secretsmanager`, `ssm`, `lambda`, `file`.
     pub kind: String,

@@ -2,20 +2,31 @@
 //! equal ones get one text.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::HashSet;
 use serde::Deserializer;
 use serde::de::{Error, Visitor};
 
 thread_local! {
     /// What was read so far on this thread; `None` while nobody shares.
-    static KNOWN: RefCell<Option<HashSet<Arc<str>>>> = const { RefCell::new(None) };
+    static KNOWN: RefCell<Option<Known>> = const { RefCell::new(None) };
+}
+
+/// How many of the last names are compared before all are searched: a step's credential and what
+/// it needs were nearly always said just before.
+const LAST: usize = 4;
+
+#[derive(Default)]
+struct Known {
+    all: HashSet<Arc<str>>,
+    last: [Option<Arc<str>>; LAST],
+    next: usize,
 }
 
 /// Runs `read`; equal names that it reads on this thread share their text.
 pub(crate) fn sharing<T>(read: impl FnOnce() -> T) -> T {
-    KNOWN.set(Some(HashSet::new()));
+    KNOWN.set(Some(Known::default()));
     let read = read();
     KNOWN.set(None);
     read
@@ -37,19 +48,29 @@ impl Visitor<'_> for Name {
 
     fn visit_str<E: Error>(self, name: &str) -> Result<Arc<str>, E> {
         Ok(KNOWN.with_borrow_mut(|known| match known {
-            Some(known) => shared(known, name),
+            Some(known) => known.shared(name),
             None => Arc::from(name),
         }))
     }
 }
 
-fn shared(known: &mut HashSet<Arc<str>>, name: &str) -> Arc<str> {
-    if let Some(same) = known.get(name) {
-        return Arc::clone(same);
+impl Known {
+    fn shared(&mut self, name: &str) -> Arc<str> {
+        let last = self.last.iter().flatten();
+        if let Some(same) = last.into_iter().find(|last| &***last == name) {
+            return Arc::clone(same);
+        }
+        let shared = if let Some(same) = self.all.get(name) {
+            Arc::clone(same)
+        } else {
+            let new = Arc::from(name);
+            self.all.insert(Arc::clone(&new));
+            new
+        };
+        self.last[self.next] = Some(Arc::clone(&shared));
+        self.next = (self.next + 1) % LAST;
+        shared
     }
-    let new = Arc::from(name);
-    known.insert(Arc::clone(&new));
-    new
 }
 
 #[cfg(test)]

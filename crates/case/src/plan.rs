@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::chain;
 use crate::model::{Container, Part, Slot};
 pub use crate::plan_index::PlanIndex;
+use crate::plan_read::{FlatAction, FlatGate};
 use crate::policy::Policy;
 use crate::{CaseId, ConsumerId, CredentialId, IssuerId, KeyId, PlanHash, Principal, StepId};
 
@@ -130,7 +131,7 @@ impl Step {
 
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "verb", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "verb", rename_all = "snake_case", try_from = "FlatAction")]
 pub enum Action {
     /// Takes the old value into custody, from where it stands.
     Keep {
@@ -261,7 +262,7 @@ impl Action {
 
 /// What must hold before a step besides the steps it needs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "gate", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "gate", rename_all = "snake_case", try_from = "FlatGate")]
 pub enum Gate {
     /// The plan's hash is approved.
     Approved,
@@ -332,17 +333,29 @@ impl Plan {
 
     /// The steps of a credential, in order.
     pub fn steps_of(&self, credential: &CredentialId) -> impl Iterator<Item = &Step> {
-        self.at(self.index.of(self).steps_of.get(credential))
+        self.at(self
+            .index
+            .of(self)
+            .steps_of
+            .get(credential)
+            .map(Vec::as_slice))
     }
 
     /// The steps that roll a consumer or see it well, of every rotation.
     pub fn steps_on(&self, consumer: &ConsumerId) -> impl Iterator<Item = &Step> {
-        self.at(self.index.of(self).steps_on.get(consumer))
+        self.at(self
+            .index
+            .of(self)
+            .steps_on
+            .get(consumer)
+            .map(Vec::as_slice))
     }
 
     /// The steps that wait for a step.
     pub fn dependents(&self, id: &StepId) -> impl Iterator<Item = &Step> {
-        self.at(self.index.of(self).dependents.get(id))
+        let index = self.index.of(self);
+        let at = index.steps.get(id).map(|at| index.dependents(*at));
+        self.at(at)
     }
 
     /// The first step of `credential` with this verb.
@@ -357,9 +370,9 @@ impl Plan {
         self.baseline.places.get(*at)
     }
 
-    fn at<'a>(&'a self, positions: Option<&'a Vec<usize>>) -> impl Iterator<Item = &'a Step> {
+    fn at<'a>(&'a self, positions: Option<&'a [usize]>) -> impl Iterator<Item = &'a Step> {
         positions
-            .map_or(&[][..], Vec::as_slice)
+            .unwrap_or_default()
             .iter()
             .filter_map(|at| self.steps.get(*at))
     }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::chain::{self, ChainError};
 use crate::fact::{Fact, Record};
 use crate::journal::{BATCH, Draft, Head, JournalError};
-use crate::stored_steps as steps;
+use crate::{stored_plan, stored_steps};
 
 /// Batches that are checked at once while more are read and what was checked is used.
 const AT_ONCE: usize = 3;
@@ -43,11 +43,24 @@ pub(crate) struct Stored<'a> {
 impl Rows {
     /// Adds a row at the end.
     pub(crate) fn push(&mut self, row: Stored<'_>) {
+        self.make_room(row.fact.len());
         let ends = [row.at, row.by, row.prev, row.hash, row.fact].map(|part| {
             self.text.push_str(part);
             self.text.len()
         });
         self.rows.push((row.seq, ends));
+    }
+
+    /// Room for most batches at once, or for just this fact: growing step by step would touch
+    /// twice the memory, and a fresh page costs more than reading the row.
+    fn make_room(&mut self, fact: usize) {
+        if self.text.capacity() == 0 {
+            self.text.reserve_exact(USUAL);
+            self.rows.reserve_exact(BATCH);
+        }
+        if fact > USUAL {
+            self.text.reserve_exact(fact + USUAL);
+        }
     }
 
     /// Forgets all of them; the memory stays, unless a large plan was among them.
@@ -127,6 +140,7 @@ pub(crate) fn check(after: &Head, rows: &Rows) -> Result<Vec<Record>, JournalErr
 fn check_into(spent: &mut Vec<Record>, after: &Head, rows: &Rows) -> Result<(), JournalError> {
     let (mut seq, mut prev) = (after.seq, after.hash.as_str());
     spent.truncate(rows.len());
+    spent.reserve_exact(rows.len() - spent.len());
     for (n, row) in rows.iter().enumerate() {
         follows(seq, prev, &row)?;
         (seq, prev) = (row.seq, row.hash);
@@ -257,13 +271,10 @@ impl Stored<'_> {
 
 /// The fact with this text. Refuses one that says more than this version understands.
 fn parse(text: &str) -> Result<Fact, serde_json::Error> {
-    if let Some(fact) = steps::parse(text) {
+    if let Some(fact) = stored_steps::parse(text).or_else(|| stored_plan::parse(text)) {
         return Ok(fact);
     }
-    let fact = match steps::parse_plan(text) {
-        Some(fact) => fact,
-        None => serde_json::from_str(text)?,
-    };
+    let fact = serde_json::from_str(text)?;
     if says_more(text, &fact)? {
         let message = "it says more than this version understands";
         return Err(serde::de::Error::custom(message));
@@ -330,7 +341,7 @@ mod tests {
         Fact::StepIntended {
             step: step.into(),
             attempt: 1,
-            baseline: serde_json::json!({"version": "17"}),
+            baseline: serde_json::json!({"version": "17"}).into(),
         }
     }
 

@@ -4,16 +4,14 @@
 //! the names of both facts costs a third of that. Whatever does not fit exactly, down to a
 //! name that is not known, is left to serde: `None`.
 
-use std::sync::Arc;
-
 use relatch_secret::Fingerprint;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::fact::{Fact, Outcome, StepResult};
 use crate::fault::{Fault, FaultKind};
 use crate::model::{Liveness, Probe, ProbeKind};
-use crate::{KeyId, Plan, PlanHash, StepId, names};
+use crate::{KeyId, StepBaseline, StepId};
 
 /// The step fact with this canonical text.
 pub(crate) fn parse(text: &str) -> Option<Fact> {
@@ -26,7 +24,7 @@ pub(crate) fn parse(text: &str) -> Option<Fact> {
         ("step_intended", baseline, None) => Some(Fact::StepIntended {
             step,
             attempt,
-            baseline: baseline?,
+            baseline: StepBaseline::from_raw(baseline?),
         }),
         ("step_ended", None, Some(outcome)) => Some(Fact::StepEnded {
             step,
@@ -37,31 +35,12 @@ pub(crate) fn parse(text: &str) -> Option<Fact> {
     }
 }
 
-/// The recorded plan with this canonical text: one fact, and in a large case as long as all the
-/// others together. Containers in it may say more than is understood, which the caller checks.
-pub(crate) fn parse_plan(text: &str) -> Option<Fact> {
-    if !text.starts_with("{\"hash\":") {
-        return None;
-    }
-    let flat: FlatPlan<'_> = names::sharing(|| serde_json::from_str(text)).ok()?;
-    let (hash, plan) = (flat.hash, Arc::new(flat.plan));
-    (flat.kind == "plan_recorded").then_some(Fact::PlanRecorded { hash, plan })
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FlatPlan<'a> {
-    hash: PlanHash,
-    kind: &'a str,
-    plan: Plan,
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FlatFact<'a> {
     attempt: u32,
-    #[serde(default, deserialize_with = "present")]
-    baseline: Option<Value>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    baseline: Option<&'a RawValue>,
     kind: &'a str,
     #[serde(borrow)]
     outcome: Option<FlatOutcome<'a>>,
@@ -69,8 +48,11 @@ struct FlatFact<'a> {
 }
 
 /// A baseline of `null` is there; one that is left out is not.
-fn present<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(from).map(Some)
+fn present<'de, D>(from: D) -> Result<Option<&'de RawValue>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    <&RawValue>::deserialize(from).map(Some)
 }
 
 #[derive(Deserialize)]

@@ -165,7 +165,7 @@ fn acted() -> impl Strategy<Value = Fact> {
         (step(), 1..4u32).prop_map(|(step, attempt)| Fact::StepIntended {
             step,
             attempt,
-            baseline: serde_json::json!({ "keys": ["b", "a"], "n": attempt }),
+            baseline: serde_json::json!({ "keys": ["b", "a"], "n": attempt }).into(),
         }),
         (step(), 1..4u32, outcome).prop_map(|(step, attempt, outcome)| Fact::StepEnded {
             step,

@@ -125,7 +125,7 @@ fn intent(job: &Job, attempt: u32, baseline: &Value) -> Fact {
     Fact::StepIntended {
         step: job.step.id.clone(),
         attempt,
-        baseline: baseline.clone(),
+        baseline: baseline.into(),
     }
 }
 

@@ -125,7 +125,7 @@ fn take(job: &Job, lease: &Lease, id: &KeyId, value: &Secret) -> Result<bool, Ha
         Fact::StepIntended {
             step: step.clone(),
             attempt,
-            baseline,
+            baseline: baseline.into(),
         },
         Fact::StepEnded {
             step: step.clone(),

@@ -31,7 +31,7 @@ pub(crate) async fn reconcile(job: &Job, attempt: u32) -> Outcome {
             .steps
             .get(&job.step.id)
             .map_or((Value::Null, None), |known| {
-                (known.baseline.clone(), known.intended_at)
+                (known.baseline.value(), known.intended_at)
             })
     });
     let found = match &job.step.action {

@@ -55,5 +55,5 @@ fn alone(job: &Job, state: &State, id: &ConsumerId) -> Option<serde_json::Value>
                     && !matches!(state.status, StepStatus::Failed { .. })
             })
     });
-    (!rolled_since).then(|| known.baseline.clone())
+    (!rolled_since).then(|| known.baseline.value())
 }

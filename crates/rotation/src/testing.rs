@@ -10,9 +10,8 @@ use relatch_case::model::{
     Part, Place, Sheet, Slot,
 };
 use relatch_case::plan::{Mode, Plan};
-use relatch_case::{CredentialId, KeyId, Policy, Principal, State, StepId};
+use relatch_case::{CredentialId, KeyId, Policy, Principal, State, StepBaseline, StepId};
 use relatch_secret::{Fingerprint, FingerprintKey, Protection, Secret};
-use serde_json::Value;
 
 use crate::{Options, make};
 
@@ -289,7 +288,7 @@ pub(crate) fn intend(state: &mut State, at: Timestamp, step: &StepId) {
     let intended = Fact::StepIntended {
         step: step.clone(),
         attempt,
-        baseline: Value::Null,
+        baseline: StepBaseline::default(),
     };
     record(state, at, intended);
 }

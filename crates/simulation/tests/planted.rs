@@ -12,7 +12,7 @@ use relatch_case::model::{
 use relatch_case::plan::{Action, Gate, Step};
 use relatch_case::{
     Draft, Fact, Fault, FaultKind, IssuerId, Journal, JournalError, KeyId, Lease, Plan, Principal,
-    Record,
+    Record, StepBaseline,
 };
 use relatch_executor::Sealed;
 use relatch_issuers::{Issuer, KeyMaterial, MintRequest, Minted};
@@ -115,7 +115,9 @@ impl Sloppy {
     fn spoil(&self, draft: &mut Draft) {
         match (&mut draft.fact, self.slip) {
             (fact @ Fact::StepIntended { .. }, Slip::NoIntents) => *fact = harmless(),
-            (Fact::StepIntended { baseline, .. }, Slip::NoBaseline) => *baseline = Value::Null,
+            (Fact::StepIntended { baseline, .. }, Slip::NoBaseline) => {
+                *baseline = StepBaseline::default()
+            }
             _ => {}
         }
     }

@@ -304,6 +304,7 @@ impl State {
                     approved_by: BTreeSet::new(),
                     bypassed: None,
                 });
+                self.steps.reserve(plan.steps.len());
                 self.renumber_waves(at);
                 return;
             }

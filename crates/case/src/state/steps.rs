@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde_json::Value;
 
 use super::types::{FailedWave, State, StepState, StepStatus};
 use crate::fact::{Fact, Outcome, StepResult};
 use crate::fault::{Fault, FaultKind};
 use crate::plan::{Action, Step};
-use crate::{ConsumerId, CredentialId, StepId};
+use crate::{ConsumerId, CredentialId, StepBaseline, StepId};
 
 impl State {
     pub(super) fn apply_step(&mut self, at: Timestamp, fact: &Fact) {
@@ -35,7 +34,7 @@ impl State {
         }
     }
 
-    fn intended(&mut self, at: Timestamp, step: &StepId, attempt: u32, baseline: &Value) {
+    fn intended(&mut self, at: Timestamp, step: &StepId, attempt: u32, baseline: &StepBaseline) {
         self.change(at, step, attempt, |state| {
             state.attempt = attempt;
             state.tries += 1;
@@ -355,7 +354,7 @@ impl State {
             doubted: false,
             status: StepStatus::Retried,
             at,
-            baseline: Value::Null,
+            baseline: StepBaseline::default(),
             intended_at: None,
         };
         change(&mut new);

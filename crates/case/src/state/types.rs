@@ -16,7 +16,10 @@ use crate::model::{
     Consumer, Container, Credential, Exposure, KeyLists, Opens, Place, Probe, Sheet,
 };
 use crate::plan::Plan;
-use crate::{CaseId, ConsumerId, CredentialId, IssuerId, KeyId, PlaceId, PlanHash, StepId, chain};
+use crate::{
+    CaseId, ConsumerId, CredentialId, IssuerId, KeyId, PlaceId, PlanHash, StepBaseline, StepId,
+    chain,
+};
 
 /// Everything that the facts add up to.
 #[derive(Debug, Clone, Serialize)]
@@ -232,7 +235,7 @@ pub struct StepState {
     /// When that was recorded.
     pub at: Timestamp,
     /// The intent's baseline of the last try.
-    pub baseline: Value,
+    pub baseline: StepBaseline,
     /// When the last try was intended.
     pub intended_at: Option<Timestamp>,
 }

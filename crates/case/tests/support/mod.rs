@@ -54,7 +54,7 @@ pub(crate) fn step(id: &str) -> Draft {
     let fact = Fact::StepIntended {
         step: id.into(),
         attempt: 1,
-        baseline: serde_json::json!({"keys": ["b", "a"], "n": 1}),
+        baseline: serde_json::json!({"keys": ["b", "a"], "n": 1}).into(),
     };
     Draft {
         at: now(),

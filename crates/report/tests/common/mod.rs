@@ -261,7 +261,7 @@ pub fn done(n: u32, verb: &str, result: StepResult) -> [Fact; 2] {
         Fact::StepIntended {
             step: step_id(n, verb),
             attempt: 1,
-            baseline: json!({"keys": ["key_old"]}),
+            baseline: json!({"keys": ["key_old"]}).into(),
         },
         Fact::StepEnded {
             step: step_id(n, verb),

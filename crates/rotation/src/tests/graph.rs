@@ -9,7 +9,7 @@ use relatch_case::fact::{Fact, Outcome};
 use relatch_case::fault::FaultKind;
 use relatch_case::model::{ExposureLevel, Part, Sheet};
 use relatch_case::plan::{Action, Gate, Mode, Plan, Step};
-use relatch_case::{Policy, State, StepId};
+use relatch_case::{Policy, State, StepBaseline, StepId};
 
 use crate::testing::{
     Found, able, by_person, container, credential, do_step, fault, plan_of, put_in_force, record,
@@ -171,7 +171,7 @@ impl Followed<'_> {
 
     fn intend(&mut self, step: &StepId) {
         let attempt = self.state.steps.get(step).map_or(0, |known| known.attempt) + 1;
-        let baseline = serde_json::Value::Null;
+        let baseline = StepBaseline::default();
         self.record(Fact::StepIntended {
             step: step.clone(),
             attempt,

@@ -7,7 +7,7 @@ use relatch_case::fact::{Outcome, StepResult};
 use relatch_case::model::{Container, Liveness, Minting, Part};
 use relatch_case::plan::{Action, Plan, Step};
 use relatch_case::state::PlanInForce;
-use relatch_case::{ConsumerId, Fact, Lease, Record, StepId};
+use relatch_case::{ConsumerId, Fact, Lease, Record, StepBaseline, StepId};
 use serde_json::Value;
 
 use super::{Attempt, Law};
@@ -66,7 +66,7 @@ impl Inner {
         self.plan()?.step(id).cloned()
     }
 
-    fn intended(&mut self, id: &StepId, attempt: u32, baseline: &Value) {
+    fn intended(&mut self, id: &StepId, attempt: u32, baseline: &StepBaseline) {
         self.laws.early.remove(id);
         let before = self.laws.attempts.get(id).copied();
         let free = before.is_none_or(|before| !before.is_open);
@@ -113,7 +113,7 @@ impl Inner {
     }
 
     /// The intent of a mint says what was there before.
-    fn mint_can_be_found(&mut self, step: &Step, baseline: &Value) {
+    fn mint_can_be_found(&mut self, step: &Step, baseline: &StepBaseline) {
         let Some(plan) = self.plan() else { return };
         let Some(rotation) = plan.rotation(&step.credential) else {
             return;
@@ -124,6 +124,7 @@ impl Inner {
             .is_some_and(|sheet| sheet.lists);
         let settled = self.now.saturating_sub(30_000);
         let listed = self.list(&rotation.issuer, Some(&rotation.principal), settled);
+        let baseline = baseline.value();
         let keys = baseline.get("keys").and_then(Value::as_array);
         let knows = |id: &str| keys.is_some_and(|keys| keys.iter().any(|key| key == id));
         let missing = listed.iter().find(|(_, key)| {
