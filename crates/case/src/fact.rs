@@ -84,6 +84,22 @@ pub enum Fact {
         /// What convicts it.
         why: Vec<String>,
     },
+    /// Where a triage began: what a person said is the thief's, and what was proposed. Later
+    /// triages of the case begin there as well.
+    TriageBegan {
+        /// Access keys that were given.
+        keys: Vec<KeyId>,
+        /// Names that were given, as ARN.
+        arns: Vec<String>,
+        /// Addresses that were given.
+        addresses: Vec<String>,
+        /// The attack did not begin before, as was said.
+        since: Option<Timestamp>,
+        /// The attack was over by then, as was said.
+        until: Option<Timestamp>,
+        /// Actors that were proposed, by id.
+        proposed: Vec<String>,
+    },
     /// A person's word on an actor, which stands above what the log suggests. Every later triage
     /// of the case keeps to it.
     ActorJudged {

@@ -113,6 +113,17 @@ fn found() -> impl Strategy<Value = Fact> {
                 known: Known::Declared,
             },
         }),
+        (n(), any::<bool>()).prop_map(|(n, given)| Fact::TriageBegan {
+            keys: given
+                .then(|| format!("AKIA{n}").as_str().into())
+                .into_iter()
+                .collect(),
+            arns: Vec::new(),
+            addresses: Vec::new(),
+            since: None,
+            until: None,
+            proposed: vec![format!("actor-{n}")],
+        }),
         (n(), any::<bool>()).prop_map(|(n, clears)| Fact::ActorJudged {
             actor: format!("actor-{n}"),
             judgement: if clears {
@@ -353,6 +364,14 @@ fn an_acquittal_takes_off_the_thief_what_it_names_and_nothing_else() {
     };
     let address_only = convicted(&[], &[]);
     let facts = [
+        Fact::TriageBegan {
+            keys: vec!["AKIAOPS".into()],
+            arns: Vec::new(),
+            addresses: Vec::new(),
+            since: None,
+            until: None,
+            proposed: vec!["ops".to_string(), "other".to_string()],
+        },
         convicted(&["AKIAOPS"], &["ops"]),
         convicted(&["AKIATHIEF", "AKIAOPS"], &["thief"]),
         address_only.clone(),
@@ -373,4 +392,6 @@ fn an_acquittal_takes_off_the_thief_what_it_names_and_nothing_else() {
     let made: Vec<_> = state.planted.keys().map(KeyId::as_str).collect();
     assert_eq!(made, ["AKIAPLANTED"]);
     assert_eq!(state.judgements["ops"].by, "ada");
+    assert!(state.start.keys.is_empty() && !state.start.proposed.contains("ops"));
+    assert!(state.start.proposed.contains("other"));
 }

@@ -76,10 +76,25 @@ pub struct Actor {
     pub calls: BTreeMap<String, u64>,
     /// Errors by code.
     pub errors: BTreeMap<String, u64>,
+    /// What of it the attacker's calls used; the rest is its owner's.
+    pub attackers: Option<Share>,
     /// How many of its calls are the attacker's.
     pub tainted: u64,
     /// How many of its calls are perhaps the attacker's.
     pub uncertain: u64,
+}
+
+/// What the attacker's calls of an actor used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// Access key ids.
+    pub access_keys: BTreeSet<String>,
+    /// Source addresses; none where only services called on his behalf.
+    pub addresses: BTreeSet<String>,
+    /// His first call, RFC 3339.
+    pub first: Option<String>,
+    /// His last call, RFC 3339.
+    pub last: Option<String>,
 }
 
 /// Something the attacker created or changed and that outlives his session.

@@ -20,7 +20,7 @@ mod text;
 mod triage;
 mod uses;
 
-pub use answer::{Actor, Persistence, Step, Triage, Verdict};
+pub use answer::{Actor, Persistence, Share, Step, Triage, Verdict};
 pub use found::blind_spots::BlindSpot;
 pub use found::detections::{DetectionAlert, DetectionCounts, DetectionGroup, DetectionRule};
 pub use found::events::TaintedEvent;

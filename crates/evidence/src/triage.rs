@@ -7,7 +7,8 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use relatch_detect::RuleSet;
 
-use crate::answer::{Actor, Persistence, Step, Triage, Verdict};
+use crate::answer::{Persistence, Triage};
+use crate::found::actors::actors;
 use crate::found::blind_spots::{View, blind_spots};
 use crate::found::detections::Detections;
 use crate::found::events::events;
@@ -19,18 +20,15 @@ use crate::input::record::show_time;
 use crate::input::rows::is_caller_address;
 use crate::log::agents;
 use crate::log::{Fact, IdentityKind, Log, What};
-use crate::taint::actors::{Credential, Index, tally};
+use crate::taint::actors::{Credential, Index};
 use crate::taint::attribution::Taint;
 use crate::taint::judgements::judge;
 use crate::taint::links::{Link, Mark};
-use crate::taint::score::{Score, Scorer, is_instance_session};
+use crate::taint::score::{Scorer, is_instance_session};
 use crate::taint::seeds::reported::reported;
 use crate::taint::seeds::{Seeding, Seeds, keys_made};
 use crate::taint::split::{Hints, Split, split};
 use crate::text::sanitize;
-
-/// Most steps shown of a path; a longer chain is cut in the middle of nothing, at its root.
-const PATH: usize = 64;
 
 /// How to triage.
 #[derive(Debug, Clone)]
@@ -243,98 +241,6 @@ fn splits(log: &Log, index: &Index, scorer: &Scorer<'_>) -> BTreeMap<Credential,
         .filter(|(credential, _)| !matches!(credential, Credential::Service(_)))
         .map(|(credential, rows)| (*credential, split(log, scorer, *credential, rows, &hints)))
         .collect()
-}
-
-fn actors(
-    log: &Log,
-    index: &Index,
-    splits: &BTreeMap<Credential, Split>,
-    taint: &Taint<'_>,
-) -> Vec<Actor> {
-    let mut actors: Vec<Actor> = index
-        .by_credential
-        .par_iter()
-        .map(|(credential, rows)| {
-            let score = splits.get(credential).map(|split| split.score.clone());
-            actor(log, taint, *credential, rows, &score.unwrap_or_default())
-        })
-        .collect();
-    actors.sort_by(|a, b| (a.verdict, &a.first, &a.id).cmp(&(b.verdict, &b.first, &b.id)));
-    actors
-}
-
-fn actor(
-    log: &Log,
-    taint: &Taint<'_>,
-    credential: Credential,
-    rows: &[u32],
-    score: &Score,
-) -> Actor {
-    let count = |mark| rows.iter().filter(|row| taint.mark(**row) == mark).count();
-    let (tainted, uncertain) = (count(Mark::Tainted), count(Mark::Uncertain));
-    let tally = tally(log, rows);
-    let clean = |texts: BTreeSet<String>| texts.iter().map(|text| sanitize(text)).collect();
-    let counts = |map: BTreeMap<String, u64>| {
-        map.into_iter()
-            .map(|(text, count)| (sanitize(&text), count))
-            .collect()
-    };
-    Actor {
-        id: actor_id(log, credential),
-        kind: credential.kind().to_owned(),
-        arn: tally.arn.as_deref().map(sanitize),
-        access_keys: clean(tally.keys),
-        verdict: match (tainted, uncertain) {
-            (0, 0) => Verdict::Legitimate,
-            (0, _) => Verdict::Uncertain,
-            (all, _) if all == rows.len() => Verdict::Attacker,
-            _ => Verdict::Mixed,
-        },
-        score: score.points,
-        reasons: score
-            .reasons
-            .iter()
-            .map(|reason| sanitize(reason))
-            .collect(),
-        path: rows
-            .iter()
-            .find(|row| taint.mark(**row) == Mark::Tainted)
-            .map(|row| path(log, taint, *row))
-            .unwrap_or_default(),
-        first: tally.first.and_then(show_time),
-        last: tally.last.and_then(show_time),
-        addresses: clean(tally.addresses),
-        clients: clean(tally.clients),
-        regions: clean(tally.regions),
-        calls: counts(tally.calls),
-        errors: counts(tally.errors),
-        tainted: tainted as u64,
-        uncertain: uncertain as u64,
-    }
-}
-
-/// The way from the seed to an event, the seed first.
-fn path(log: &Log, taint: &Taint<'_>, row: u32) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut at = Some(row);
-    while let Some(row) = at.filter(|_| steps.len() < PATH) {
-        let (link, from) = taint.why(row).unwrap_or((Link::Seed, None));
-        let event = &log.row(row);
-        steps.push(Step {
-            reason: link.words().to_owned(),
-            event_id: event_id(log, row),
-            time: event.time.and_then(show_time),
-            call: sanitize(&format!(
-                "{}:{}",
-                log.text(event.source),
-                log.text(event.name)
-            )),
-            actor: actor_id(log, Credential::of(log, event)),
-        });
-        at = from;
-    }
-    steps.reverse();
-    steps
 }
 
 fn persistence(log: &Log, tainted: &[u32]) -> Vec<Persistence> {

@@ -1,11 +1,11 @@
 //! What every step has at hand.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use relatch_case::model::{Container, Part, Slot};
 use relatch_case::plan::{Plan, Rotation, Step};
-use relatch_case::{Fault, FaultKind, StepId};
+use relatch_case::{Fault, FaultKind, State, StepId};
 use relatch_issuers::{Issuer, KeyMaterial};
 use relatch_secret::{Fingerprint, FingerprintKey, Secret};
 
@@ -44,6 +44,7 @@ pub(crate) struct Job {
     pub(crate) plan: Arc<Plan>,
     pub(crate) step: Step,
     pub(crate) rotation: Rotation,
+    new_key: Arc<OnceLock<KeyMaterial>>,
 }
 
 /// What stands in slots before and after a write.
@@ -60,6 +61,7 @@ impl Job {
             plan: Arc::clone(plan),
             step,
             rotation,
+            new_key: Arc::default(),
         })
     }
 
@@ -84,16 +86,27 @@ impl Job {
         self.ctx.world.issuer(&self.rotation.issuer).map(Arc::clone)
     }
 
-    /// The new key, from custody.
+    /// The new key, from custody; opened once for a step that wants it several times.
     pub(crate) fn new_key(&self) -> Result<KeyMaterial, Fault> {
-        let (id, secret) = self
-            .ctx
-            .ledger
-            .with(|state| self.ctx.vault.minted(state, &self.step.credential))?;
-        Ok(KeyMaterial {
-            id: Some(id),
-            secret,
-        })
+        if let Some(key) = self.new_key.get() {
+            return Ok(key.clone());
+        }
+        let missing = |what: &str| Fault::new(FaultKind::Local, what);
+        let attempt = self.attempt_of_mint();
+        let attempt = attempt.ok_or_else(|| missing("the new key was not minted yet"))?;
+        let sealed = self.ctx.vault.new_key(&self.step.credential, attempt)?;
+        let (id, secret) = sealed.ok_or_else(|| missing("the new key is not in custody"))?;
+        let id = Some(id);
+        Ok(self
+            .new_key
+            .get_or_init(|| KeyMaterial { id, secret })
+            .clone())
+    }
+
+    fn attempt_of_mint(&self) -> Option<u32> {
+        let mint = &self.plan.step_of(&self.step.credential, "mint")?.id;
+        let state = |state: &State| state.steps.get(mint).map(|known| known.attempt);
+        self.ctx.ledger.with(state)
     }
 
     /// The old key, if its value was ever known.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use relatch_case::model::Part;
-use relatch_case::{CredentialId, Fault, FaultKind, KeyId, State};
+use relatch_case::{CredentialId, Fault, FaultKind, KeyId};
 use relatch_issuers::KeyMaterial;
 use relatch_secret::{CustodyError, OpenCustody, Secret};
 use zeroize::Zeroizing;
@@ -104,27 +104,6 @@ impl Vault {
             KeyId::from(id),
             Secret::new(bytes[split + 1..].to_vec()),
         )))
-    }
-
-    /// The new key of a credential whose mint is done.
-    pub fn minted(
-        &self,
-        state: &State,
-        credential: &CredentialId,
-    ) -> Result<(KeyId, Secret), Fault> {
-        let missing = |what: &str| Fault::new(FaultKind::Local, what);
-        let plan = state
-            .plan
-            .as_ref()
-            .ok_or_else(|| missing("there is no plan"))?;
-        let attempt = plan
-            .plan
-            .step_of(credential, "mint")
-            .and_then(|step| state.steps.get(&step.id))
-            .map(|known| known.attempt)
-            .ok_or_else(|| missing("the new key was not minted yet"))?;
-        self.new_key(credential, attempt)?
-            .ok_or_else(|| missing("the new key is not in custody"))
     }
 
     /// Destroys what is held of a mint's `attempt`.

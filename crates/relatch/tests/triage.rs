@@ -211,6 +211,89 @@ async fn a_judgement_is_recorded_with_its_reason_and_kept_to() {
     assert!(held().await, "the last word counts");
 }
 
+/// Access keys that the case holds for the thief's.
+async fn held(tool: &Tool) -> BTreeSet<String> {
+    let report: Value = serde_json::from_str(&tool.ok("report --json").await).expect("JSON");
+    let actors = report["actors"].as_array().expect("list").iter();
+    let keys = actors.flat_map(|actor| actor["keys"].as_array().expect("list").clone());
+    keys.map(|key| key.as_str().expect("text").to_string())
+        .collect()
+}
+
+#[tokio::test]
+async fn an_acquittal_takes_off_whoever_only_the_acquitted_leads_to() {
+    let (_folder, tool) = tool();
+    tool.ok("case open --title t --identity-file identity.txt")
+        .await;
+    let (ops, ops_session) = ("AKIAOPSOPSOPSOPSOPS1", "ASIALEGITLEGITLEGIT1");
+    let (admin_session, backup) = ("ASIAEVIL2XXXXXXXXXXX", "AKIAEVEEVEEVEEVEEVE1");
+    tool.ok(&format!(
+        "triage log.jsonl --record --key {OWNER} --key {ops}"
+    ))
+    .await;
+    let held_at_first = held(&tool).await;
+    for key in [OWNER, ops, ops_session, admin_session, backup] {
+        assert!(held_at_first.contains(key), "{key}: {held_at_first:?}");
+    }
+
+    let ran = tool
+        .run(&format!(
+            "triage log.jsonl --record --acquit {ops} --because oncall"
+        ))
+        .await;
+    assert!(
+        ran.err.contains(&format!(
+            "begins with {OWNER} as an earlier run was told; --acquit takes it back"
+        )),
+        "{ran}"
+    );
+    let mut expected = held_at_first.clone();
+    expected.remove(ops);
+    expected.remove(ops_session);
+    assert_eq!(held(&tool).await, expected, "nobody else was taken off");
+
+    // What was given by itself stays, though the acquitted made it; what was not does not.
+    let acquit = format!("triage log.jsonl --record --acquit {admin_session} --because drill");
+    tool.ok(&format!("triage log.jsonl --record --key {backup}"))
+        .await;
+    tool.ok(&acquit).await;
+    let after = held(&tool).await;
+    assert!(!after.contains(admin_session), "{after:?}");
+    assert!(after.contains(backup), "{after:?}");
+    tool.ok(&format!(
+        "triage log.jsonl --record --acquit {backup} --because drill"
+    ))
+    .await;
+    let after = held(&tool).await;
+    assert!(
+        !after.contains(backup) && after.contains(OWNER),
+        "{after:?}"
+    );
+
+    let timeline = tool.ok("case log").await;
+    assert!(
+        timeline.contains(&format!("The triage began with keys {ops}, {OWNER}")),
+        "{timeline}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_proposed_once_keeps_whom_it_led_to() {
+    let (_folder, tool) = tool();
+    tool.ok("case open --title t --identity-file identity.txt")
+        .await;
+    tool.ok("triage log.jsonl --record").await;
+    let proposed = held(&tool).await;
+    assert!(proposed.contains(OWNER), "{proposed:?}");
+    // Begins elsewhere, so it is not proposed again; who was convicted through it stays.
+    let backup = "AKIAEVEEVEEVEEVEEVE1";
+    tool.ok(&format!(
+        "triage log.jsonl --record --key {backup} --acquit arn:aws:iam::111122223333:user/ops --because oncall"
+    ))
+    .await;
+    assert_eq!(held(&tool).await, proposed);
+}
+
 #[tokio::test]
 async fn what_policy_allows_and_nobody_was_seen_to_read_is_readable() {
     let (folder, tool) = tool();

@@ -32,6 +32,7 @@ pub fn describe(fact: &Fact) -> String {
         | Fact::Probed { .. } => inventory(fact),
         Fact::EvidenceTaken { .. }
         | Fact::ActorConvicted { .. }
+        | Fact::TriageBegan { .. }
         | Fact::ActorJudged { .. }
         | Fact::Exposed { .. }
         | Fact::KeyPlanted { .. }
@@ -83,6 +84,30 @@ fn evidence(fact: &Fact) -> String {
             }
             let why: Vec<String> = why.iter().map(|why| text(why)).collect();
             format!("{words} because {}", or_none(&why.join("; ")))
+        }
+        Fact::TriageBegan {
+            keys,
+            arns,
+            addresses,
+            since,
+            until,
+            proposed,
+        } => {
+            let keys: Vec<&str> = keys.iter().map(relatch_case::KeyId::as_str).collect();
+            let said = [
+                ("keys", list(&keys)),
+                ("identities", list(arns)),
+                ("addresses", list(addresses)),
+                ("not before", since.map(moment).unwrap_or_default()),
+                ("over by", until.map(moment).unwrap_or_default()),
+                ("proposed", list(proposed)),
+            ];
+            let said: Vec<String> = said
+                .into_iter()
+                .filter(|(_, names)| !names.is_empty())
+                .map(|(label, names)| format!("{label} {names}"))
+                .collect();
+            format!("The triage began with {}", or_none(&said.join("; ")))
         }
         Fact::ActorJudged {
             actor,

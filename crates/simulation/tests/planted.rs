@@ -116,7 +116,7 @@ impl Sloppy {
         match (&mut draft.fact, self.slip) {
             (fact @ Fact::StepIntended { .. }, Slip::NoIntents) => *fact = harmless(),
             (Fact::StepIntended { baseline, .. }, Slip::NoBaseline) => {
-                *baseline = StepBaseline::default()
+                *baseline = StepBaseline::default();
             }
             _ => {}
         }

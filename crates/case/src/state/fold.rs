@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::start::Start;
 use super::types::{
     Actor, BlindSpot, CaseInfo, Judged, Map, Measure, PlanInForce, State, TripwireHit, Waiver,
 };
 use crate::KeyId;
 use crate::approval;
-use crate::fact::{Fact, Record};
+use crate::fact::{Fact, Judgement, Record};
 use crate::model::{Consumer, Exposure, Place};
 
 impl State {
@@ -103,6 +104,21 @@ impl State {
                     self.actors.push(actor);
                 }
             }
+            Fact::TriageBegan {
+                keys,
+                arns,
+                addresses,
+                since,
+                until,
+                proposed,
+            } => self.start.add(Start {
+                keys: keys.iter().map(ToString::to_string).collect(),
+                arns: arns.iter().cloned().collect(),
+                addresses: addresses.iter().cloned().collect(),
+                since: *since,
+                until: *until,
+                proposed: proposed.iter().cloned().collect(),
+            }),
             Fact::ActorJudged {
                 actor,
                 judgement,
@@ -117,6 +133,9 @@ impl State {
                     by: by.clone(),
                 };
                 self.judgements.insert(actor.clone(), judged);
+                if *judgement == Judgement::Acquitted {
+                    self.start.forget(actor, clears_keys, clears_arns);
+                }
                 self.clear(clears_keys, clears_arns);
             }
             Fact::Exposed {

@@ -9,6 +9,7 @@ use relatch_secret::Protection;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::start::Start;
 use crate::fact::{EvidenceFile, Judgement, StepResult};
 use crate::fault::Fault;
 use crate::journal::Head;
@@ -34,6 +35,8 @@ pub struct State {
     pub scoped_at: Option<Timestamp>,
     /// Identities found to be the thief's.
     pub actors: Vec<Actor>,
+    /// Where the triages of the case began.
+    pub start: Start,
     /// What people decided of actors, by the name they gave; the last word counts.
     pub judgements: BTreeMap<String, Judged>,
     /// When an identity was last convicted.
@@ -322,6 +325,7 @@ impl Default for State {
             evidence: Vec::new(),
             scoped_at: None,
             actors: Vec::new(),
+            start: Start::default(),
             judgements: BTreeMap::new(),
             convicted_at: None,
             convicted_seq: 0,

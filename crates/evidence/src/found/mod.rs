@@ -1,5 +1,6 @@
 //! What the log shows of him: secrets, detections, every event, and what it cannot show.
 
+pub(crate) mod actors;
 pub(crate) mod blind_spots;
 pub(crate) mod detections;
 pub(crate) mod events;

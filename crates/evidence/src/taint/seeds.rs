@@ -73,6 +73,16 @@ pub struct SeedUsed {
     pub events: u64,
 }
 
+impl SeedUsed {
+    /// The id of a proposed actor, as in the list of actors.
+    pub fn actor(&self) -> String {
+        match self.kind.as_str() {
+            "access_key" | "session" | "user" => self.value.clone(),
+            kind => format!("{kind}:{}", self.value),
+        }
+    }
+}
+
 /// Everything that seeding needs.
 pub(crate) struct Seeding<'a> {
     pub(crate) log: &'a Log,

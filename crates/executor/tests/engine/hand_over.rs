@@ -136,7 +136,8 @@ async fn two_people_at_once_do_not_lose_a_key() {
     let kept = engine
         .context()
         .vault
-        .minted(&state, &relatch_case::CredentialId::new("cred-k0"))
+        .new_key(&relatch_case::CredentialId::new("cred-k0"), 1)
+        .expect("readable")
         .expect("in custody");
     assert_eq!(recorded, Some(kept.0));
     assert_eq!(kept.1.expose(), one.expose());

@@ -138,7 +138,9 @@ impl Found {
                 Whose::Legitimate => continue,
             };
             let tally = by_actor.remove(&clean(&actor.id)).unwrap_or_default();
-            for key in &actor.access_keys {
+            // What only the owner used is no sign of the attacker.
+            let his = actor.attackers.as_ref().map(|his| &his.access_keys);
+            for key in his.unwrap_or(&actor.access_keys) {
                 self.key(&clean(key), standing, &tally, actor);
             }
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use relatch_evidence::{
-    Actor, BlindSpot, DetectionCounts, Persistence, SecretRead, TaintedEvent, Triage,
+    Actor, BlindSpot, DetectionCounts, Persistence, SecretRead, Share, TaintedEvent, Triage,
     Verdict as Whose,
 };
 use relatch_findings::{About, Moment, Verdict};
@@ -173,6 +173,13 @@ fn bulk(number: usize) -> Moment {
 
 pub(crate) fn actor(id: &str, verdict: Whose, addresses: &[&str], clients: &[&str]) -> Actor {
     let all = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    let is_his = matches!(verdict, Whose::Attacker | Whose::Mixed);
+    let share = || Share {
+        access_keys: BTreeSet::from([id.to_owned()]),
+        addresses: all(addresses),
+        first: Some(at(0).to_string()),
+        last: Some(at(4_000).to_string()),
+    };
     Actor {
         id: id.into(),
         kind: "access_key".into(),
@@ -189,7 +196,8 @@ pub(crate) fn actor(id: &str, verdict: Whose, addresses: &[&str], clients: &[&st
         regions: all(&["eu-central-1"]),
         calls: BTreeMap::new(),
         errors: BTreeMap::new(),
-        tainted: u64::from(matches!(verdict, Whose::Attacker | Whose::Mixed)) * 9,
+        attackers: is_his.then(share),
+        tainted: u64::from(is_his) * 9,
         uncertain: 0,
     }
 }

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 
 use relatch_case::fact::Judgement;
 use relatch_case::{Fact, KeyId, State};
-use relatch_evidence::{
-    Actor, Options, Seeds, Source, Triage, TriageError, Verdict, triage_sources,
-};
+use relatch_evidence::{Options, Seeds, Source, Triage, TriageError, triage_sources};
 
 use super::args::TriageArgs;
+use super::start;
 use crate::app::App;
 use crate::error::{CommandError, Kind};
 use crate::workspace::OpenCase;
@@ -63,7 +62,7 @@ impl Judgements {
     }
 
     /// The facts of this run's words. What an acquittal takes off the thief is found by asking
-    /// once more without it; `after` is the answer with it.
+    /// without it and with it; `after` is the answer of this run.
     pub(super) fn facts(
         &self,
         app: &App,
@@ -75,9 +74,7 @@ impl Judgements {
         let mut cleared = Held::default();
         if self.acquits() {
             if case.ledger.with(|state| has_read_all(state, after)) {
-                let before = triage_sources(sources, &self.without_acquittals(options))?;
-                let lost = Held::by(&before).without(&Held::by(after));
-                cleared = self.cleared(lost, &before);
+                cleared = self.cleared(case, sources, &options.seeds, after)?;
             } else {
                 app.printer.note(
                     "the journal holds evidence that this run did not read: whoever it convicted \
@@ -92,47 +89,31 @@ impl Judgements {
             .collect())
     }
 
-    /// Of what is no longer held for the thief's: the acquitted themselves, and keys that were
-    /// made and that nobody convicted was seen to use. Others stay until they are acquitted by
-    /// name: an earlier run may have been told of them, and the journal does not say.
-    fn cleared(&self, lost: Held, before: &Triage) -> Held {
-        let actors = before.actors.iter();
-        let used: BTreeSet<&String> = actors.flat_map(|actor| &actor.access_keys).collect();
-        let named = |actor: &&Actor| {
-            let acquitted = |name: &str| {
-                let mut now = self.now.iter();
-                now.any(|(one, word)| *word == Judgement::Acquitted && one == name)
-            };
-            let is_arn = actor.arn.as_deref().is_some_and(acquitted);
-            is_arn || acquitted(&actor.id) || actor.access_keys.iter().any(|key| acquitted(key))
+    /// What is no longer held for the thief's: what is reached from all that any run of the case
+    /// ever began with, but only by way of the acquitted.
+    fn cleared(
+        &self,
+        case: &OpenCase,
+        sources: &[Source],
+        seeds: &Seeds,
+        after: &Triage,
+    ) -> Result<Held, TriageError> {
+        let start = case.ledger.with(|state| state.start.clone());
+        let with = start::everything(&start, seeds, after);
+        let mut without = with.clone();
+        for (actor, _) in &self.now {
+            without.acquitted.remove(actor);
+        }
+        let held = |seeds| {
+            let found = triage_sources(sources, &Options::with_seeds(seeds))?;
+            Ok::<_, TriageError>(Held::by(&found))
         };
-        let mut own = Held::default();
-        for actor in before.actors.iter().filter(named) {
-            own.keys.extend(actor.access_keys.iter().cloned());
-            own.arns.extend(actor.arn.iter().cloned());
-        }
-        let is_made = |key: &String| before.created_keys.contains(key) && !used.contains(key);
-        Held {
-            keys: lost
-                .keys
-                .into_iter()
-                .filter(|key| own.keys.contains(key) || is_made(key))
-                .collect(),
-            arns: lost.arns.intersection(&own.arns).cloned().collect(),
-        }
+        Ok(held(without)?.without(&held(with)?))
     }
 
     fn acquits(&self) -> bool {
         let mut now = self.now.iter();
         now.any(|(_, judgement)| *judgement == Judgement::Acquitted)
-    }
-
-    fn without_acquittals(&self, options: &Options) -> Options {
-        let mut seeds = options.seeds.clone();
-        for (actor, _) in &self.now {
-            seeds.acquitted.remove(actor);
-        }
-        Options::with_seeds(seeds)
     }
 
     /// The first acquittal says what all of them took off together.
@@ -173,15 +154,15 @@ struct Held {
 
 impl Held {
     fn by(triage: &Triage) -> Self {
-        let actors = triage.actors.iter();
-        let his =
-            actors.filter(|actor| matches!(actor.verdict, Verdict::Attacker | Verdict::Mixed));
         let mut held = Self {
             keys: triage.created_keys.iter().cloned().collect(),
             arns: BTreeSet::new(),
         };
-        for actor in his {
-            held.keys.extend(actor.access_keys.iter().cloned());
+        for actor in &triage.actors {
+            let Some(his) = &actor.attackers else {
+                continue;
+            };
+            held.keys.extend(his.access_keys.iter().cloned());
             held.arns.extend(actor.arn.iter().cloned());
         }
         held

@@ -11,6 +11,7 @@ mod record;
 mod run;
 mod simulate;
 mod sources;
+mod start;
 mod verdict;
 
 pub(crate) use args::TriageArgs;

@@ -6,21 +6,20 @@ use jiff::Timestamp;
 use relatch_case::fact::EvidenceFile;
 use relatch_case::model::{Container, ExposureLevel};
 use relatch_case::{Fact, IssuerId, KeyId};
-use relatch_evidence::{Actor, Judgement, Triage, Verdict};
+use relatch_evidence::{Actor, Judgement, Triage};
 
 use super::container::container;
 use crate::app::App;
 use crate::error::CommandError;
 use crate::workspace::OpenCase;
 
-/// Records what a triage found, after what people judged of actors.
+/// Records what a triage found, after where it began and what people judged of actors.
 pub(crate) fn record(
     app: &App,
     case: &OpenCase,
-    judged: Vec<Fact>,
+    mut facts: Vec<Fact>,
     triage: &Triage,
 ) -> Result<(), CommandError> {
-    let mut facts = judged;
     facts.push(Fact::EvidenceTaken {
         files: triage
             .files
@@ -61,22 +60,17 @@ fn why(triage: &Triage, actor: &Actor, by: &str) -> Vec<String> {
 }
 
 fn convicted<'t>(app: &'t App, triage: &'t Triage) -> impl Iterator<Item = Fact> + 't {
-    triage
-        .actors
-        .iter()
-        .filter(|actor| matches!(actor.verdict, Verdict::Attacker | Verdict::Mixed))
-        .map(|actor| Fact::ActorConvicted {
-            keys: actor
-                .access_keys
-                .iter()
-                .map(|key| KeyId::new(key.clone()))
-                .collect(),
+    triage.actors.iter().filter_map(|actor| {
+        let his = actor.attackers.as_ref()?;
+        Some(Fact::ActorConvicted {
+            keys: his.access_keys.iter().map(KeyId::new).collect(),
             arns: actor.arn.iter().cloned().collect(),
-            addresses: actor.addresses.iter().cloned().collect(),
-            first: time(actor.first.as_deref()),
-            last: time(actor.last.as_deref()),
+            addresses: his.addresses.iter().cloned().collect(),
+            first: time(his.first.as_deref()),
+            last: time(his.last.as_deref()),
             why: why(triage, actor, &app.by),
         })
+    })
 }
 
 fn planted(triage: &Triage) -> impl Iterator<Item = Fact> + '_ {

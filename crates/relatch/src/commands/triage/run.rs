@@ -14,6 +14,7 @@ use super::policy::Policies;
 use super::record::record;
 use super::simulate;
 use super::sources::sources;
+use super::start;
 use crate::app::App;
 use crate::error::{CommandError, Kind};
 
@@ -25,9 +26,11 @@ pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError>
         None
     };
     // What cannot be used is said before a log is read, which may take long.
-    let mut seeds = args.seeds()?;
+    let told = args.seeds()?;
+    let mut seeds = told.clone();
     let judgements = Judgements::told(app, &args)?;
     if let Some(case) = &case {
+        start::remember(app, case, &mut seeds);
         judgements.remember(app, case, &mut seeds);
     }
     let folder = args.out.as_ref();
@@ -54,6 +57,7 @@ pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError>
     let judged = recording
         .map(|case| judgements.facts(app, case, &sources, &options, &triage))
         .transpose()?;
+    let began = start::fact(&told, &triage);
     drop(sources);
     let asked = gathered.complete(&mut triage);
     let held = policies.map(|policies| policies.fill(&mut triage));
@@ -61,7 +65,8 @@ pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError>
         simulate::fill(app, &mut triage, &held.unwrap_or_default()).await;
     }
     if let (Some(case), Some(judged)) = (recording, judged) {
-        record(app, case, judged, &triage)?;
+        let facts = began.into_iter().chain(judged).collect();
+        record(app, case, facts, &triage)?;
     }
     if let Some(folder) = &folder {
         folder.write(app, case.as_ref(), &triage, asked.as_ref())?;
