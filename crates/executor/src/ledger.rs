@@ -1,6 +1,8 @@
 //! The journal together with the state it adds up to.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use relatch_case::{Draft, Fact, Journal, JournalError, Lease, Record, State};
@@ -11,6 +13,10 @@ use crate::{disk, process};
 
 /// How often an append is tried again on a journal that others write to as well.
 const TRIES: usize = 16;
+
+/// How long a write waits for facts of other steps while many are at work: far less than any
+/// request takes, and a sync of the disk is shared by ten steps instead of two.
+const GATHER: Duration = Duration::from_millis(4);
 
 /// A journal and its fold, kept in step. Every write goes through here.
 ///
@@ -23,6 +29,8 @@ pub struct Ledger {
     /// Facts of steps that wait to be written together.
     queue: Mutex<Vec<Pending>>,
     turn: tokio::sync::Mutex<()>,
+    /// Whether the last write was for several steps: then more of them are about to come.
+    busy: AtomicBool,
 }
 
 struct Known {
@@ -53,6 +61,7 @@ impl Ledger {
             }),
             queue: Mutex::new(Vec::new()),
             turn: tokio::sync::Mutex::new(()),
+            busy: AtomicBool::new(false),
         })
     }
 
@@ -125,6 +134,9 @@ impl Ledger {
         if let Ok(answer) = answer.try_recv() {
             return answer;
         }
+        if self.busy.load(Ordering::Relaxed) && disk::has_threads() {
+            tokio::time::sleep(GATHER).await;
+        }
         disk::wait_for(|| self.write_queue());
         drop(turn);
         answer.await.unwrap_or(Ok(false))
@@ -132,6 +144,7 @@ impl Ledger {
 
     fn write_queue(&self) {
         let queue = std::mem::take(&mut *lock(&self.queue));
+        self.busy.store(queue.len() > 1, Ordering::Relaxed);
         if queue.len() > 1 && self.write_together(&queue).is_ok_and(|written| written) {
             for pending in queue {
                 let _ = pending.done.send(Ok(true));
@@ -254,4 +267,117 @@ fn drafts(by: &str, at: Timestamp, facts: Vec<Fact>) -> Vec<Draft> {
             fact,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicUsize;
+
+    use relatch_case::journal::Head;
+    use relatch_case::sqlite::SqliteJournal;
+    use relatch_case::{StepBaseline, StepId};
+
+    use super::*;
+
+    /// A journal that counts how often it is written to.
+    struct Counted(SqliteJournal, Arc<AtomicUsize>);
+
+    impl Journal for Counted {
+        fn head(&self) -> Result<Head, JournalError> {
+            self.0.head()
+        }
+
+        fn read_after(&self, seq: u64, limit: usize) -> Result<Vec<Record>, JournalError> {
+            self.0.read_after(seq, limit)
+        }
+
+        fn append(
+            &mut self,
+            expected: u64,
+            lease: Option<&Lease>,
+            drafts: Vec<Draft>,
+        ) -> Result<Vec<Record>, JournalError> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.append(expected, lease, drafts)
+        }
+
+        fn acquire(
+            &mut self,
+            holder: &str,
+            now: Timestamp,
+            ttl_s: u32,
+        ) -> Result<Lease, JournalError> {
+            self.0.acquire(holder, now, ttl_s)
+        }
+
+        fn must_hold(&self, lease: &Lease) -> Result<(), JournalError> {
+            self.0.must_hold(lease)
+        }
+
+        fn renew(&mut self, lease: &Lease, now: Timestamp, ttl_s: u32) -> Result<(), JournalError> {
+            self.0.renew(lease, now, ttl_s)
+        }
+
+        fn release(&mut self, lease: &Lease) -> Result<(), JournalError> {
+            self.0.release(lease)
+        }
+    }
+
+    fn intended(step: usize) -> Vec<Fact> {
+        vec![Fact::StepIntended {
+            step: step.to_string().as_str().into(),
+            attempt: 1,
+            baseline: StepBaseline::default(),
+        }]
+    }
+
+    /// So many steps at work at once, each of which records so many facts, one after the other.
+    /// Says how often was written; every fact is there before its step goes on.
+    async fn writes_of(at_once: usize, facts: usize) -> usize {
+        let folder = tempfile::tempdir().expect("folder");
+        let journal = SqliteJournal::open(&folder.path().join("journal.db")).expect("journal");
+        let writes = Arc::new(AtomicUsize::new(0));
+        let journal = Box::new(Counted(journal, Arc::clone(&writes)));
+        let ledger = Arc::new(Ledger::open(journal, "ada").expect("ledger"));
+        let now = Timestamp::UNIX_EPOCH;
+        let lease = ledger.acquire(now, 60).expect("lease");
+        let works = (0..at_once).map(|step| {
+            let (ledger, lease) = (Arc::clone(&ledger), lease.clone());
+            tokio::spawn(async move {
+                for n in 0..facts {
+                    let id = step * facts + n;
+                    let done = ledger.commit(&lease, now, intended(id), |_| true);
+                    assert!(done.await.expect("written"));
+                    let is_known =
+                        |state: &State| state.steps.contains_key(&StepId::new(id.to_string()));
+                    assert!(ledger.with(is_known), "{id} is known");
+                }
+            })
+        });
+        for work in works.collect::<Vec<_>>() {
+            work.await.expect("no panic");
+        }
+        let seq = ledger.with(|state| state.head.seq);
+        assert_eq!(seq, (at_once * facts) as u64);
+        writes.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn many_steps_at_work_share_writes() {
+        let writes = writes_of(16, 20).await;
+        assert!(writes < 16 * 20 / 4, "{writes} writes");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn a_step_alone_waits_for_nobody() {
+        assert_eq!(writes_of(1, 20).await, 20);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn on_one_thread_no_time_passes() {
+        let began = tokio::time::Instant::now();
+        writes_of(16, 20).await;
+        assert_eq!(began.elapsed(), Duration::ZERO);
+    }
 }

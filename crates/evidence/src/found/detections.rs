@@ -138,8 +138,7 @@ impl Detections {
     ) -> Detections {
         let doers = Doers::new(found, log, taint);
         let folded = found.fold(set, since, &doers.all, &mut |row| {
-            let place = doers.places.get(&row).copied().unwrap_or(usize::MAX);
-            (place, moment(log, taint, row, since))
+            (doers.place(row), moment(log, taint, row, since))
         });
         let show = Show {
             set,
@@ -211,15 +210,19 @@ fn moment(log: &Log, taint: &Taint<'_>, row: u32, since: Option<i64>) -> i64 {
 struct Doers {
     all: Vec<Doer>,
     whose: Vec<(String, Mark)>,
-    places: Map<u32, usize>,
+    /// By number of the event; [`NOBODY`] where nothing was hit. Asked twice a hit, so no map.
+    places: Vec<u32>,
 }
+
+/// The doer of an event that no detection hit.
+const NOBODY: u32 = u32::MAX;
 
 impl Doers {
     fn new(found: &Sightings, log: &Log, taint: &Taint<'_>) -> Doers {
         let mut doers = Doers {
             all: Vec::new(),
             whose: Vec::new(),
-            places: Map::default(),
+            places: vec![NOBODY; log.numbers().len()],
         };
         let mut known: Map<(Credential, Mark), usize> = Map::default();
         let mut before = None;
@@ -232,9 +235,13 @@ impl Doers {
             let place = *known
                 .entry((credential, mark))
                 .or_insert_with(|| doers.add(log, row, credential, mark));
-            doers.places.insert(row, place);
+            doers.places[row as usize] = u32::try_from(place).unwrap_or(NOBODY);
         }
         doers
+    }
+
+    fn place(&self, row: u32) -> usize {
+        self.places[row as usize] as usize
     }
 
     fn add(&mut self, log: &Log, row: u32, credential: Credential, mark: Mark) -> usize {
