@@ -214,6 +214,13 @@ pub(crate) fn time(value: Option<&Value>) -> Option<String> {
     millis(value).and_then(show_time)
 }
 
+/// The finding with this text.
+#[cfg(test)]
+pub(crate) fn one(text: &str) -> AwsFinding {
+    let map = serde_json::from_str(text).expect("JSON");
+    read(&map).expect("a finding").finding
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -259,13 +259,7 @@ fn indicators(indicators: Option<&Value>, finding: &mut AwsFinding) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn one(text: &str) -> AwsFinding {
-        let map = serde_json::from_str(text).expect("JSON");
-        crate::input::aws_findings::read(&map)
-            .expect("a finding")
-            .finding
-    }
+    use crate::input::aws_findings::one;
 
     const OWN: &str = r#"{"schemaVersion":"2.0","accountId":"111122223333","region":"eu-west-1",
         "partition":"aws","id":"f1","arn":"arn:aws:guardduty:eu-west-1:111122223333:detector/d/finding/f1",

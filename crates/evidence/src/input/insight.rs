@@ -81,14 +81,7 @@ fn attributed(attribution: &Value, finding: &mut AwsFinding) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn one(text: &str) -> AwsFinding {
-        let map = serde_json::from_str(text).expect("JSON");
-        crate::input::aws_findings::read(&map)
-            .expect("a finding")
-            .finding
-    }
+    use crate::input::aws_findings::one;
 
     #[test]
     fn both_forms_tell_the_same() {
