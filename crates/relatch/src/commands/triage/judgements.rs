@@ -99,7 +99,7 @@ impl Judgements {
         after: &Triage,
     ) -> Result<Held, TriageError> {
         let start = case.ledger.with(|state| state.start.clone());
-        let with = start::everything(&start, seeds, after);
+        let with = start::everything(&start, seeds, &after.seeds);
         let mut without = with.clone();
         for (actor, _) in &self.now {
             without.acquitted.remove(actor);

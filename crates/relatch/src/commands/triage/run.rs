@@ -57,7 +57,7 @@ pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError>
     let judged = recording
         .map(|case| judgements.facts(app, case, &sources, &options, &triage))
         .transpose()?;
-    let began = start::fact(&told, &triage);
+    let began = start::fact(&told, &triage.seeds);
     drop(sources);
     let asked = gathered.complete(&mut triage);
     let held = policies.map(|policies| policies.fill(&mut triage));
