@@ -217,13 +217,16 @@ fn actors(triage: &Triage, ordered: &[Moment], anchors: &Anchors<'_>) -> Vec<Act
     let row = |actor: &relatch_evidence::Actor| {
         let id = clean(&actor.id);
         let first = ordered.iter().find(|moment| moment.actor == id);
+        // Of one that both used, when the attacker did.
+        let his = actor.attackers.as_ref();
+        let (from, to) = his.map_or((&actor.first, &actor.last), |his| (&his.first, &his.last));
         ActorRow {
             verdict: match actor.verdict {
                 Verdict::Attacker => "attacker",
                 Verdict::Mixed => "mixed",
                 Verdict::Uncertain | Verdict::Legitimate => "uncertain",
             },
-            seen: from_to(time(actor.first.as_deref()), time(actor.last.as_deref())),
+            seen: from_to(time(from.as_deref()), time(to.as_deref())),
             attackers: count_of(actor.tainted),
             uncertain: count_of(actor.uncertain),
             why: actor.reasons.iter().map(|reason| clean(reason)).collect(),

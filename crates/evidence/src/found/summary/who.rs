@@ -87,12 +87,15 @@ fn actor_line(actor: &Actor) -> String {
         .last()
         .map(|step| format!("; {}", step.reason))
         .unwrap_or_default();
+    // Of one that both used, the attacker's first call and not the owner's.
+    let his = actor.attackers.as_ref();
+    let first = his.map_or(&actor.first, |his| &his.first);
     format!(
         "{verdict:<9} {}{arn}, {} calls of the attacker's, {} uncertain, first {}{why}",
         actor.id,
         actor.tainted,
         actor.uncertain,
-        or_unknown(actor.first.as_ref())
+        or_unknown(first.as_ref())
     )
 }
 
