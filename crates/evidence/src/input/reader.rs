@@ -16,7 +16,7 @@ use crate::input::document::{Documents, Note};
 use crate::input::files::{Content, Input, expand, has_log_name, problem, skip_by_name};
 use crate::input::frames::is_frame;
 use crate::input::stream::{decoded_whole, take};
-use crate::input::unpack::{is_packed, unpack};
+use crate::input::unpack::{self, is_packed, unpack};
 use crate::log::{Events, Log};
 
 /// Largest file that is read in one piece, in bytes as stored.
@@ -171,6 +171,7 @@ pub(crate) fn read(sources: &[Source], limits: &Limits, detections: Option<&Rule
         (done, ()) = rayon::join(read, || taken.absorb(before));
     }
     taken.absorb(done);
+    unpack::release();
     taken.finish();
     taken
 }

@@ -19,6 +19,19 @@ thread_local! {
         RefCell::new((Decompressor::new(), Vec::new()));
 }
 
+/// Gives the buffers of all threads back that nobody uses, when no more files are to be read.
+pub(crate) fn release() {
+    let release = || {
+        UNPACKER.with(|unpacker| {
+            if let Ok(mut unpacker) = unpacker.try_borrow_mut() {
+                unpacker.1 = Vec::new();
+            }
+        });
+    };
+    release();
+    rayon::broadcast(|_| release());
+}
+
 /// Whether a file begins as a gzip file does.
 pub(crate) fn is_packed(bytes: &[u8]) -> bool {
     bytes.starts_with(&MAGIC[..2])
