@@ -15,11 +15,14 @@ use crate::canonical;
 pub struct StepBaseline(Option<Arc<str>>);
 
 impl StepBaseline {
-    /// As data.
+    /// As data. Also `null` for what no data can hold, a number or a nesting beyond all bounds:
+    /// nobody records that, and whoever needs more than `null` refuses it.
     pub fn value(&self) -> Value {
-        self.0.as_ref().map_or(Value::Null, |text| {
-            serde_json::from_str(text).expect("the text was made from JSON")
-        })
+        self.read().unwrap_or_default()
+    }
+
+    fn read(&self) -> Result<Value, serde_json::Error> {
+        serde_json::from_str(self.0.as_deref().unwrap_or("null"))
     }
 
     /// The text of a fact, which is canonical.
@@ -50,7 +53,8 @@ impl From<Value> for StepBaseline {
 
 impl Serialize for StepBaseline {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.value().serialize(serializer)
+        let value = self.read().map_err(serde::ser::Error::custom)?;
+        value.serialize(serializer)
     }
 }
 
@@ -83,6 +87,16 @@ mod tests {
             assert_eq!(read, baseline);
         }
         assert_eq!(StepBaseline::default().value(), Value::Null);
+    }
+
+    #[test]
+    fn what_no_data_can_hold_is_not_written_as_something_else() {
+        for text in ["1e999".to_string(), "[".repeat(200) + &"]".repeat(200)] {
+            let raw: &RawValue = serde_json::from_str(&text).expect("json");
+            let baseline = StepBaseline::from_raw(raw);
+            assert_eq!(baseline.value(), Value::Null);
+            assert!(serde_json::to_string(&baseline).is_err(), "{text}");
+        }
     }
 
     #[test]
