@@ -8,6 +8,7 @@ pub(crate) mod frames;
 pub(crate) mod guardduty;
 pub(crate) mod identities;
 pub(crate) mod insight;
+pub(crate) mod memo;
 pub(crate) mod normalise;
 pub(crate) mod reader;
 pub(crate) mod record;

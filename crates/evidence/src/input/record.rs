@@ -122,6 +122,9 @@ pub(crate) struct Record<'a> {
     /// The number of the caller, where `userIdentity` is one that was read before.
     #[serde(skip)]
     pub(crate) caller: Option<Caller>,
+    /// It is known of all its parts that they can be parsed.
+    #[serde(skip)]
+    pub(crate) is_sound: bool,
 }
 
 /// The `userIdentity` element.

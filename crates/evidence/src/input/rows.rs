@@ -7,20 +7,14 @@ use sha2::{Digest, Sha256};
 
 use crate::found::spot::{Sight, Spotter};
 use crate::input::identities::{Identities, Known};
+use crate::input::memo::Memo;
 use crate::input::record::Record;
 use crate::log::facts::{self, facts};
 use crate::log::ids::join_id;
-use crate::log::tables::Map;
-use crate::log::{Call, EventId, Events, Flags, Origin, Parts, Texts};
+use crate::log::{Call, EventId, Events, Flags, Origin, Parts, Sym, Texts};
 
 /// The mark of a call made with a service credential.
 static BEARER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("callWithBearerToken"));
-
-/// Most requests whose facts are kept by their text.
-const KEPT: usize = 8192;
-
-/// Longest text of a request kept, in bytes.
-const LONGEST: usize = 4096;
 
 /// How an event was taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +30,9 @@ pub(crate) struct Added {
 pub(crate) struct Rows<'r> {
     pub(crate) events: Events,
     identities: Identities,
-    /// Details by the text of the parts they are drawn from, which callers repeat.
-    details: Map<Box<[u8]>, u32>,
-    key: Vec<u8>,
+    calls: Memo<[Sym; 5]>,
+    origins: Memo<u32>,
+    details: Memo<u32>,
     /// A request or an answer could not be read.
     unread: bool,
     /// Holds the detections against each record, if there are any.
@@ -84,26 +78,41 @@ impl Rows<'_> {
     }
 
     fn call(&mut self, record: &Record<'_>) -> u32 {
-        let texts = &mut self.events.texts;
-        let call = Call {
-            source: texts.put(record.event_source.get()),
-            name: texts.put(record.event_name.get()),
-            region: texts.put(record.aws_region.get()),
-            error: texts.put(error(record)),
-            recipient: texts.put(record.recipient_account_id.get()),
+        let texts = [
+            record.event_source.get(),
+            record.event_name.get(),
+            record.aws_region.get(),
+            error(record),
+            record.recipient_account_id.get(),
+        ];
+        let numbers = self.calls.find(texts).unwrap_or_else(|| {
+            let numbers = texts.map(|text| self.events.texts.put(text));
+            self.calls.keep(numbers);
+            numbers
+        });
+        let [source, name, region, error, recipient] = numbers;
+        self.events.call(Call {
+            source,
+            name,
+            region,
+            error,
+            recipient,
             flags: flags(record),
-        };
-        self.events.call(call)
+        })
     }
 
     fn origin(&mut self, record: &Record<'_>) -> u32 {
-        let address = record.source_address.get();
-        let origin = Origin {
-            address: self.events.texts.put(address),
-            agent: self.events.texts.put(record.user_agent.get()),
-            service: is_service(address),
-        };
-        self.events.origin(origin)
+        let (address, agent) = (record.source_address.get(), record.user_agent.get());
+        self.origins.find([address, agent]).unwrap_or_else(|| {
+            let origin = Origin {
+                address: self.events.texts.put(address),
+                agent: self.events.texts.put(agent),
+                service: is_service(address),
+            };
+            let origin = self.events.origin(origin);
+            self.origins.keep(origin);
+            origin
+        })
     }
 
     fn detail(&mut self, record: &Record<'_>) -> u32 {
@@ -111,36 +120,25 @@ impl Rows<'_> {
         if !facts::may_tell(record) {
             return self.events.detail(shared, &[]);
         }
-        self.key.clear();
-        let parts = [
-            Some(record.event_source.get()),
-            Some(record.event_name.get()),
-            Some(record.error_code.get()),
-            Some(record.error_message.get()),
-            record.request_parameters,
-            record.response_elements,
-            record.additional_event_data,
-            record.resources,
-        ];
-        for part in parts {
-            // No text of a record holds a raw zero byte.
-            self.key
-                .extend_from_slice(part.unwrap_or_default().as_bytes());
-            self.key.push(0);
-        }
-        if shared.is_none()
-            && let Some(known) = self.details.get(self.key.as_slice())
-        {
-            return *known;
+        let known = self.details.find([
+            record.event_source.get(),
+            record.event_name.get(),
+            record.error_code.get(),
+            record.error_message.get(),
+            record.request_parameters.unwrap_or_default(),
+            record.response_elements.unwrap_or_default(),
+            record.additional_event_data.unwrap_or_default(),
+            record.resources.unwrap_or_default(),
+        ]);
+        if let Some(known) = known.filter(|_| shared.is_none()) {
+            return known;
         }
         let facts = facts(record, &mut self.events.texts);
-        self.unread |= !is_readable(record);
+        let is_readable = is_readable(record);
+        self.unread |= !is_readable;
         let detail = self.events.detail(shared, &facts);
-        if shared.is_none() && self.key.len() <= LONGEST {
-            if self.details.len() >= KEPT {
-                self.details.clear();
-            }
-            self.details.insert(self.key.as_slice().into(), detail);
+        if shared.is_none() && is_readable {
+            self.details.keep(detail);
         }
         detail
     }
@@ -154,37 +152,9 @@ fn is_readable(record: &Record<'_>) -> bool {
         record.additional_event_data,
         record.resources,
     ];
-    parts.into_iter().flatten().all(|raw| {
-        !is_extreme(raw.as_bytes()) || serde_json::from_str::<serde_json::Value>(raw).is_ok()
-    })
-}
-
-/// Whether sound JSON may be nested too deep, or hold a number too large, to be parsed. What is
-/// not so is spared a second parse.
-fn is_extreme(raw: &[u8]) -> bool {
-    let (mut opened, mut digits) = (0, 0);
-    for (at, byte) in raw.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' => digits += 1,
-            b'e' | b'E' if digits > 0 && is_large_exponent(&raw[at + 1..]) => return true,
-            b'[' | b'{' => opened += 1,
-            _ => digits = 0,
-        }
-        // The parser follows 128 levels; the largest number has 309 digits.
-        if opened > 100 || digits > 300 {
-            return true;
-        }
-    }
-    false
-}
-
-/// Whether an exponent has three digits or more.
-fn is_large_exponent(rest: &[u8]) -> bool {
-    let digits = match rest {
-        [b'+' | b'-', digits @ ..] => digits,
-        digits => digits,
-    };
-    digits.len() >= 3 && digits[..3].iter().all(u8::is_ascii_digit)
+    let mut parts = parts.into_iter().flatten();
+    // Sound JSON may still be nested too deep, or hold a number too large.
+    record.is_sound || parts.all(|raw| serde_json::from_str::<serde_json::Value>(raw).is_ok())
 }
 
 fn event_id(record: &Record<'_>, bytes: &[u8], texts: &mut Texts) -> EventId {

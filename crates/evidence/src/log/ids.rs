@@ -44,17 +44,15 @@ fn parse_uuid(text: &str) -> Option<(u64, u64)> {
         return None;
     }
     let mut wrong = 0;
-    let mut number = |spans: [std::ops::Range<usize>; 3]| {
-        spans.into_iter().flatten().fold(0u64, |number, at| {
-            let digit = DIGITS[bytes[at] as usize];
+    let mut number = |span: std::ops::Range<usize>| {
+        bytes[span].iter().fold(0u64, |number, byte| {
+            let digit = DIGITS[usize::from(*byte)];
             wrong |= digit;
             number << 4 | u64::from(digit & 0xf)
         })
     };
-    let halves = (
-        number([0..8, 9..13, 14..18]),
-        number([19..23, 24..36, 0..0]),
-    );
+    let high = number(0..8) << 32 | number(9..13) << 16 | number(14..18);
+    let halves = (high, number(19..23) << 48 | number(24..36));
     (wrong & NO_DIGIT == 0).then_some(halves)
 }
 

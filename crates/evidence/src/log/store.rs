@@ -392,9 +392,8 @@ impl Log {
         let texts = &self.all.texts;
         let other = |event: &Event| event.id.text().map(|text| texts.get(text));
         let order = |a: &Event, b: &Event| {
-            (a.time, other(a))
-                .cmp(&(b.time, other(b)))
-                .then(a.id.cmp(&b.id))
+            let time = a.time.cmp(&b.time);
+            time.then_with(|| other(a).cmp(&other(b)).then(a.id.cmp(&b.id)))
         };
         let event = |at: &u32| self.all.events[*at as usize];
         let mut followed: Vec<(Event, usize)> = numbers.iter().map(event).zip(0..).collect();
