@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::hash::BuildHasher;
 use std::rc::Rc;
 
+use hashbrown::HashTable;
+
 use crate::input::record::{Identity, Record, parse_time};
-use crate::log::tables::Map;
 use crate::log::{Events, IdentityKind, Sym, Texts, Who};
 
 /// Most elements kept by their text; a file seldom has more callers.
-const KEPT: usize = 4096;
+const MOST: usize = 4096;
 
 /// Longest text kept, in bytes.
 const LONGEST: usize = 4096;
@@ -79,10 +80,18 @@ pub(crate) struct Known {
     pub(crate) lines: u64,
 }
 
+/// The text of an element, and whose it is. With its hash, a growing table need not read it again.
+#[derive(Debug)]
+struct Kept {
+    hash: u64,
+    text: Rc<str>,
+    caller: Caller,
+}
+
 /// The elements seen lately: all by their text, and the last of each beginning.
 #[derive(Debug)]
 pub(crate) struct Identities {
-    known: Map<Rc<str>, Caller>,
+    known: HashTable<Kept>,
     /// The fields of each text that has a number.
     names: Vec<Names>,
     lately: Vec<Option<(Rc<str>, Known)>>,
@@ -94,7 +103,7 @@ pub(crate) struct Identities {
 impl Default for Identities {
     fn default() -> Self {
         Identities {
-            known: Map::default(),
+            known: HashTable::new(),
             names: Vec::new(),
             lately: vec![None; usize::from(SLOTS)],
             unread: false,
@@ -123,7 +132,9 @@ impl Identities {
             return caller;
         }
         let raw = record.user_identity.unwrap_or_default();
-        if let Some((text, caller)) = self.known.get_key_value(raw) {
+        let hash = self.hash.hash_one(raw);
+        let known = self.known.find(hash, |known| *known.text == *raw);
+        if let Some(Kept { text, caller, .. }) = known {
             let (text, caller) = (text.clone(), *caller);
             self.keep(text, caller);
             return caller;
@@ -138,14 +149,15 @@ impl Identities {
             text: None,
         };
         if raw.len() <= LONGEST {
-            if self.known.len() >= KEPT {
+            if self.known.len() >= MOST {
                 self.known.clear();
             }
             caller.text = u32::try_from(self.names.len()).ok();
             self.names.push(names);
             let text: Rc<str> = raw.into();
-            self.known.insert(text.clone(), caller);
-            self.keep(text, caller);
+            self.keep(text.clone(), caller);
+            let kept = Kept { hash, text, caller };
+            self.known.insert_unique(hash, kept, |kept| kept.hash);
         }
         caller
     }

@@ -3,13 +3,15 @@
 //! Field names follow the CloudTrail user guide, "CloudTrail record contents". Every field may
 //! be absent, null or of an unexpected type: a record is never refused for that.
 
-use crate::input::identities::Caller;
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::input::identities::Caller;
+use crate::input::scan;
 
 /// A string, number or truth value as text; anything else reads as absent.
 #[derive(Debug, Default, Clone)]
@@ -204,7 +206,9 @@ impl<'a> Record<'a> {
     pub(crate) fn identity(&self) -> Option<Identity<'a>> {
         match self.user_identity {
             None => Some(Identity::default()),
-            Some(raw) if raw.starts_with('{') => serde_json::from_str(raw).ok(),
+            Some(raw) if raw.starts_with('{') => {
+                scan::identity(raw).or_else(|| serde_json::from_str(raw).ok())
+            }
             Some(_) => None,
         }
     }
@@ -219,7 +223,7 @@ impl<'a> Identity<'a> {
     /// The session context, empty when absent.
     pub(crate) fn session(&self) -> SessionContext<'a> {
         self.session_context
-            .and_then(|raw| serde_json::from_str(raw).ok())
+            .and_then(|raw| scan::session(raw).or_else(|| serde_json::from_str(raw).ok()))
             .unwrap_or_default()
     }
 }
