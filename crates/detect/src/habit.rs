@@ -1,6 +1,5 @@
 //! A short text for how something was done.
 
-use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::LazyLock;
 
@@ -42,25 +41,42 @@ static TARGETS: LazyLock<[Path; 18]> = LazyLock::new(|| {
 /// thief who holds the owner's key but comes from elsewhere, or reads what the owner never read,
 /// is not taken for the owner.
 pub fn habit(event: &dyn Event) -> String {
-    let mut parts: Vec<String> = WAYS.iter().map(|path| all(event, path)).collect();
-    let agent = all(event, &AGENT);
-    let product = agent.split(['/', ' ']).next().unwrap_or_default();
-    parts.push(product.to_owned());
-    let targets = TARGETS.iter().map(|path| all(event, path));
-    parts.extend(targets.filter(|target| !target.is_empty()));
-    parts.join("|")
+    let mut habit = String::new();
+    for path in WAYS.iter() {
+        add_all(&mut habit, event, path);
+        habit.push('|');
+    }
+    let mut agent = String::new();
+    add_all(&mut agent, event, &AGENT);
+    habit.push_str(agent.split(['/', ' ']).next().unwrap_or_default());
+    for path in TARGETS.iter() {
+        let before = habit.len();
+        habit.push('|');
+        add_all(&mut habit, event, path);
+        if habit.len() == before + 1 {
+            habit.truncate(before);
+        }
+    }
+    habit
 }
 
-/// The values at a path, each once, in order.
-fn all(event: &dyn Event, path: &Path) -> String {
-    let mut values = BTreeSet::new();
+/// Adds the values at a path, each once, in order.
+fn add_all(out: &mut String, event: &dyn Event, path: &Path) {
+    let mut values: Vec<String> = Vec::new();
     let mut see = |value: Value<'_>| {
         values.extend(text(&value).map(std::borrow::Cow::into_owned));
         ControlFlow::Continue(())
     };
     let see: &mut See<'_> = &mut see;
     event.visit(path, see);
-    values.into_iter().collect::<Vec<_>>().join(",")
+    values.sort_unstable();
+    values.dedup();
+    for (at, value) in values.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(value);
+    }
 }
 
 #[cfg(test)]

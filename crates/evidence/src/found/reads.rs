@@ -66,7 +66,7 @@ fn configuration(service: &str, name: &str) -> Option<(&'static str, &'static st
 }
 
 /// Adds what the call read or tried to read.
-pub(crate) fn reads(service: &str, name: &str, parts: &Parts, out: &mut Collector<'_>) {
+pub(crate) fn reads(service: &str, name: &str, parts: &Parts<'_>, out: &mut Collector<'_>) {
     if !is_read(service, name) {
         return;
     }
@@ -94,20 +94,20 @@ fn read(out: &mut Collector<'_>, kind: &str, id: &str, note: &str) {
     out.add(What::Read, if id.is_empty() { "*" } else { id }, &other);
 }
 
-fn secrets(name: &str, parts: &Parts, out: &mut Collector<'_>) {
+fn secrets(name: &str, parts: &Parts<'_>, out: &mut Collector<'_>) {
     let kind = "secretsmanager";
     if name == "GetSecretValue" {
-        let recorded = text(&parts.response, &["arn"]);
+        let recorded = text(parts.response(), &["arn"]);
         let id = if recorded.is_empty() {
-            resource(&parts.resources, "arn:", ":secret:")
+            resource(parts.resources(), "arn:", ":secret:")
         } else {
             recorded
         };
-        let asked = text(&parts.request, &["secretId"]);
+        let asked = text(parts.request(), &["secretId"]);
         read(out, kind, if id.is_empty() { asked } else { id }, "");
         return;
     }
-    let ids = list(&parts.request, "secretIdList");
+    let ids = list(parts.request(), "secretIdList");
     for id in &ids {
         read(
             out,
@@ -117,7 +117,7 @@ fn secrets(name: &str, parts: &Parts, out: &mut Collector<'_>) {
         );
     }
     if ids.is_empty() {
-        let filters = at(&parts.request, &["filters"])
+        let filters = at(parts.request(), &["filters"])
             .map(Value::to_string)
             .unwrap_or_default();
         read(out, kind, "*", &format!("batch by filter {filters}"));
@@ -136,12 +136,12 @@ fn resource<'v>(resources: &'v Value, start: &str, mark: &str) -> &'v str {
         .unwrap_or_default()
 }
 
-fn parameters(name: &str, parts: &Parts, out: &mut Collector<'_>) {
-    let decrypted = at(&parts.request, &["withDecryption"])
+fn parameters(name: &str, parts: &Parts<'_>, out: &mut Collector<'_>) {
+    let decrypted = at(parts.request(), &["withDecryption"])
         .is_some_and(|value| value == &Value::Bool(true) || value.as_str() == Some("true"));
     let note = if decrypted { "with decryption" } else { "" };
     if name == "GetParametersByPath" {
-        let path = text(&parts.request, &["path"]);
+        let path = text(parts.request(), &["path"]);
         read(
             out,
             "ssm-parameter",
@@ -151,9 +151,9 @@ fn parameters(name: &str, parts: &Parts, out: &mut Collector<'_>) {
         return;
     }
     let names = if name == "GetParameters" {
-        list(&parts.request, "names")
+        list(parts.request(), "names")
     } else {
-        list(&parts.request, "name")
+        list(parts.request(), "name")
     };
     if names.is_empty() {
         read(out, "ssm-parameter", "*", note);
@@ -180,39 +180,39 @@ fn parameter_name(id: &str) -> String {
     }
 }
 
-fn functions(name: &str, parts: &Parts, out: &mut Collector<'_>) {
+fn functions(name: &str, parts: &Parts<'_>, out: &mut Collector<'_>) {
     let kind = "lambda_environment";
     match name {
         "ListFunctions" => read(out, kind, "*", "all functions of the region"),
         "UpdateFunctionCode" | "UpdateFunctionConfiguration" => read(
             out,
             kind,
-            function_name(text(&parts.request, &["functionName"])),
+            function_name(text(parts.request(), &["functionName"])),
             "answer to a change",
         ),
         _ => read(
             out,
             kind,
-            function_name(text(&parts.request, &["functionName"])),
+            function_name(text(parts.request(), &["functionName"])),
             "",
         ),
     }
 }
 
-fn objects(name: &str, parts: &Parts, out: &mut Collector<'_>) {
+fn objects(name: &str, parts: &Parts<'_>, out: &mut Collector<'_>) {
     if name == "CopyObject" {
-        let from = text(&parts.request, &["x-amz-copy-source"]).trim_start_matches('/');
+        let from = text(parts.request(), &["x-amz-copy-source"]).trim_start_matches('/');
         if !from.is_empty() {
             read(out, "s3-object", &format!("s3://{from}"), "copied");
         }
         return;
     }
     let (bucket, key) = (
-        text(&parts.request, &["bucketName"]),
-        text(&parts.request, &["key"]),
+        text(parts.request(), &["bucketName"]),
+        text(parts.request(), &["key"]),
     );
     if bucket.is_empty() {
-        let arn = resource(&parts.resources, "arn:", ":s3:::");
+        let arn = resource(parts.resources(), "arn:", ":s3:::");
         read(
             out,
             "s3-object",
@@ -231,21 +231,21 @@ fn objects(name: &str, parts: &Parts, out: &mut Collector<'_>) {
     }
 }
 
-fn witness(parts: &Parts, out: &mut Collector<'_>) {
+fn witness(parts: &Parts<'_>, out: &mut Collector<'_>) {
     if parts.failed {
         return;
     }
     for field in ["SecretARN", "PARAMETER_ARN", "aws:lambda:FunctionArn"] {
         out.add(
             What::Witness,
-            text(&parts.request, &["encryptionContext", field]),
+            text(parts.request(), &["encryptionContext", field]),
             field,
         );
     }
 }
 
-fn instances(name: &str, parts: &Parts, out: &mut Collector<'_>) {
-    let request = &parts.request;
+fn instances(name: &str, parts: &Parts<'_>, out: &mut Collector<'_>) {
+    let request = parts.request();
     match name {
         "GetPasswordData" => read(out, "ec2-password", text(request, &["instanceId"]), ""),
         "DescribeInstanceAttribute" if text(request, &["attribute"]) == "userData" => {
@@ -272,17 +272,17 @@ fn instances(name: &str, parts: &Parts, out: &mut Collector<'_>) {
     }
 }
 
-fn settings(kind: &str, field: &str, parts: &Parts, out: &mut Collector<'_>) {
+fn settings(kind: &str, field: &str, parts: &Parts<'_>, out: &mut Collector<'_>) {
     if kind == "apigateway-key" {
         let shown = ["includeValue", "includeValues"].iter().any(|field| {
-            at(&parts.request, &[field])
+            at(parts.request(), &[field])
                 .is_some_and(|value| value == &Value::Bool(true) || value.as_str() == Some("true"))
         });
         if !shown {
             return;
         }
     }
-    let named = list(&parts.request, field);
+    let named = list(parts.request(), field);
     if named.is_empty() {
         read(out, kind, "*", "");
     }

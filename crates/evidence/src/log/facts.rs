@@ -1,5 +1,6 @@
 //! What an event tells beyond its columns: keys made, sessions handed out, things planted.
 
+use std::cell::OnceCell;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -35,13 +36,49 @@ impl Collector<'_> {
     }
 }
 
-/// The parts of an event that facts are drawn from.
-pub(crate) struct Parts {
-    pub(crate) request: Value,
-    pub(crate) response: Value,
-    pub(crate) additional: Value,
-    pub(crate) resources: Value,
+/// The parts of an event that facts are drawn from, each parsed when it is first looked at.
+pub(crate) struct Parts<'r> {
+    record: &'r Record<'r>,
+    request: OnceCell<Value>,
+    response: OnceCell<Value>,
+    additional: OnceCell<Value>,
+    resources: OnceCell<Value>,
     pub(crate) failed: bool,
+}
+
+impl<'r> Parts<'r> {
+    fn new(record: &'r Record<'r>) -> Self {
+        let error = record.error_code.get();
+        Parts {
+            record,
+            request: OnceCell::new(),
+            response: OnceCell::new(),
+            additional: OnceCell::new(),
+            resources: OnceCell::new(),
+            failed: !error.is_empty() && !error.contains("DryRun"),
+        }
+    }
+
+    pub(crate) fn request(&self) -> &Value {
+        parsed(&self.request, self.record.request_parameters)
+    }
+
+    pub(crate) fn response(&self) -> &Value {
+        parsed(&self.response, self.record.response_elements)
+    }
+
+    pub(crate) fn additional(&self) -> &Value {
+        parsed(&self.additional, self.record.additional_event_data)
+    }
+
+    pub(crate) fn resources(&self) -> &Value {
+        parsed(&self.resources, self.record.resources)
+    }
+}
+
+fn parsed<'c>(cell: &'c OnceCell<Value>, raw: Option<&str>) -> &'c Value {
+    let parse = |raw| serde_json::from_str(raw).ok();
+    cell.get_or_init(|| raw.and_then(parse).unwrap_or_default())
 }
 
 /// Whether an event may have facts; most have none and are not parsed any further.
@@ -60,17 +97,7 @@ fn call<'r>(record: &'r Record<'_>) -> (&'r str, &'r str) {
 /// Facts of an event.
 pub(crate) fn facts(record: &Record<'_>, texts: &mut Texts) -> Vec<Fact> {
     let (service, name) = call(record);
-    let parse = |raw: Option<&str>| {
-        raw.and_then(|raw| serde_json::from_str(raw).ok())
-            .unwrap_or_default()
-    };
-    let parts = Parts {
-        request: parse(record.request_parameters),
-        response: parse(record.response_elements),
-        additional: parse(record.additional_event_data),
-        resources: parse(record.resources),
-        failed: !record.error_code.get().is_empty() && !record.error_code.get().contains("DryRun"),
-    };
+    let parts = Parts::new(record);
     let mut collector = Collector {
         texts,
         facts: Vec::new(),
@@ -167,24 +194,24 @@ pub(crate) fn list<'v>(value: &'v Value, name: &str) -> Vec<&'v Value> {
 }
 
 /// Session credentials in a response, of whatever call.
-fn minted(parts: &Parts, out: &mut Collector<'_>) {
+fn minted(parts: &Parts<'_>, out: &mut Collector<'_>) {
     if parts.failed {
         return;
     }
     for holder in ["credentials", "roleCredentials"] {
-        let key = text(&parts.response, &[holder, "accessKeyId"]);
+        let key = text(parts.response(), &[holder, "accessKeyId"]);
         if is_access_key_id(key) {
             let session = [["assumedRoleUser", "arn"], ["federatedUser", "arn"]]
                 .iter()
-                .map(|path| text(&parts.response, path))
+                .map(|path| text(parts.response(), path))
                 .find(|arn| !arn.is_empty());
             out.add(What::Minted, key, session.unwrap_or_default());
         }
     }
 }
 
-fn asked(record: &Record<'_>, parts: &Parts, out: &mut Collector<'_>) {
-    let role = text(&parts.request, &["roleArn"]);
+fn asked(record: &Record<'_>, parts: &Parts<'_>, out: &mut Collector<'_>) {
+    let role = text(parts.request(), &["roleArn"]);
     if role.is_empty() {
         // A denied call has no request; the role stands in the message: "... on resource: ARN".
         let message = record.error_message.get();
@@ -199,30 +226,30 @@ fn asked(record: &Record<'_>, parts: &Parts, out: &mut Collector<'_>) {
     if !parts.failed {
         out.add(
             What::SourceIdentitySet,
-            text(&parts.request, &["sourceIdentity"]),
+            text(parts.request(), &["sourceIdentity"]),
             "",
         );
     }
 }
 
-fn console(name: &str, parts: &Parts, out: &mut Collector<'_>) {
+fn console(name: &str, parts: &Parts<'_>, out: &mut Collector<'_>) {
     match name {
         "ConsoleLogin" => out.add(
             What::Login,
-            text(&parts.response, &["ConsoleLogin"]),
-            text(&parts.additional, &["MFAUsed"]),
+            text(parts.response(), &["ConsoleLogin"]),
+            text(parts.additional(), &["MFAUsed"]),
         ),
         "SwitchRole" => out.add(
             What::SwitchedFrom,
-            text(&parts.additional, &["SwitchFrom"]),
+            text(parts.additional(), &["SwitchFrom"]),
             "",
         ),
         _ => {}
     }
 }
 
-fn iam(name: &str, parts: &Parts, out: &mut Collector<'_>) {
-    let (request, response) = (&parts.request, &parts.response);
+fn iam(name: &str, parts: &Parts<'_>, out: &mut Collector<'_>) {
+    let (request, response) = (parts.request(), parts.response());
     let user = text(request, &["userName"]);
     let role = text(request, &["roleName"]);
     let subject = [user, role, text(request, &["groupName"])]
@@ -337,7 +364,7 @@ fn iam(name: &str, parts: &Parts, out: &mut Collector<'_>) {
     }
 }
 
-fn recording(name: &str, parts: &Parts, out: &mut Collector<'_>) {
+fn recording(name: &str, parts: &Parts<'_>, out: &mut Collector<'_>) {
     let stops = [
         "StopLogging",
         "DeleteTrail",
@@ -351,14 +378,14 @@ fn recording(name: &str, parts: &Parts, out: &mut Collector<'_>) {
     if stops.contains(&name) {
         let trail = ["name", "trailName", "eventDataStore"]
             .iter()
-            .map(|key| text(&parts.request, &[key]))
+            .map(|key| text(parts.request(), &[key]))
             .find(|text| !text.is_empty());
         out.add(What::Recording, trail.unwrap_or("a trail"), "");
     }
 }
 
-fn planted(service: &str, name: &str, parts: &Parts, out: &mut Collector<'_>) {
-    let request = &parts.request;
+fn planted(service: &str, name: &str, parts: &Parts<'_>, out: &mut Collector<'_>) {
+    let request = parts.request();
     let field = |key| text(request, &[key]);
     match (service, name) {
         ("lambda", "CreateFunction") => {
@@ -378,7 +405,7 @@ fn planted(service: &str, name: &str, parts: &Parts, out: &mut Collector<'_>) {
         ) => out.add(What::Planted, name, function_name(field("functionName"))),
         ("lambda", "PublishLayerVersion") => out.add(What::Planted, name, field("layerName")),
         ("ec2", "RunInstances") => {
-            for instance in list(&parts.response, "instancesSet") {
+            for instance in list(parts.response(), "instancesSet") {
                 out.add(What::InstanceMade, text(instance, &["instanceId"]), "");
             }
         }
@@ -428,7 +455,7 @@ fn planted(service: &str, name: &str, parts: &Parts, out: &mut Collector<'_>) {
             out.add(What::Planted, name, field("secretId"));
         }
         ("secretsmanager", "CreateSecret") => {
-            out.add(What::SecretNamed, text(&parts.response, &["arn"]), "");
+            out.add(What::SecretNamed, text(parts.response(), &["arn"]), "");
         }
         ("kms", "CreateGrant" | "PutKeyPolicy") => out.add(What::Planted, name, field("keyId")),
         ("rolesanywhere", "CreateTrustAnchor" | "CreateProfile")

@@ -1,16 +1,19 @@
 //! What tells one event from another in what rules usually look at. Events of one shape come to
 //! the same, so that most are looked at once.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use relatch_detect::{Answers, Event, Interest, RuleIndex, RuleSet, Sighted, habit};
 
 use super::view::{NAMES, Sight};
 use crate::input::identities::Name;
+use crate::input::memo::Memo;
 use crate::input::record::Record;
+use crate::log::Sym;
 use crate::log::tables::Map;
 
-/// Most shapes, habits and kinds of callers kept.
+/// Most shapes and kinds of callers kept.
 pub(super) const KEPT: usize = 4096;
 
 /// Longest text kept, in bytes.
@@ -30,29 +33,56 @@ pub(super) struct Shape {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Kind(pub(super) Option<u32>);
 
-/// What kind of caller it is, in the numbers of `kinds`.
-pub(super) fn kind_of(
-    set: &RuleSet,
-    sight: &Sight<'_>,
-    kinds: &mut Map<Box<[Answers]>, u32>,
-) -> Kind {
-    let answers = NAMES.iter().zip(sight.names.0).map(|(known, name)| {
-        Some(match name {
-            Name::Absent => set.answers(*known, None),
-            Name::Plain(text) => set.answers(*known, Some(sight.texts.get(text))),
-            Name::Odd => return None,
-        })
-    });
-    let Some(answers) = answers.collect::<Option<Box<[Answers]>>>() else {
-        return Kind(None);
-    };
-    if let Some(known) = kinds.get(&answers) {
-        return Kind(Some(*known));
+/// Tells kinds of callers apart.
+#[derive(Default)]
+pub(super) struct Kinds {
+    answers: Map<Answers, u32>,
+    kinds: Map<[u32; NAMES.len()], u32>,
+    /// The number of the answers to a field's text, by the text's number in the file at hand.
+    answered: Map<(usize, Sym), u32>,
+}
+
+impl Kinds {
+    /// The next caller is of another file.
+    pub(super) fn next_file(&mut self) {
+        self.answered.clear();
     }
-    let next = u32::try_from(kinds.len()).ok();
-    let next = next.filter(|_| kinds.len() < KEPT);
-    kinds.extend(next.map(|next| (answers, next)));
-    Kind(next)
+
+    /// What kind of caller it is.
+    pub(super) fn kind(&mut self, set: &RuleSet, sight: &Sight<'_>) -> Kind {
+        let mut answers = [0; NAMES.len()];
+        for (field, (known, name)) in NAMES.iter().zip(sight.names.0).enumerate() {
+            let text = match name {
+                Name::Absent => None,
+                Name::Plain(text) => Some(text),
+                Name::Odd => return Kind(None),
+            };
+            let before = text.and_then(|text| self.answered.get(&(field, text)));
+            let number = before.copied().or_else(|| {
+                let spelled = text.map(|text| sight.texts.get(text));
+                let number = number(&mut self.answers, set.answers(*known, spelled))?;
+                self.answered
+                    .extend(text.map(|text| ((field, text), number)));
+                Some(number)
+            });
+            let Some(number) = number else {
+                return Kind(None);
+            };
+            answers[field] = number;
+        }
+        Kind(number(&mut self.kinds, answers))
+    }
+}
+
+/// The number of a key, new if there is room.
+fn number<K: Eq + Hash>(numbers: &mut Map<K, u32>, key: K) -> Option<u32> {
+    if let Some(known) = numbers.get(&key) {
+        return Some(*known);
+    }
+    let next = u32::try_from(numbers.len()).ok();
+    let next = next.filter(|_| numbers.len() < KEPT);
+    numbers.extend(next.map(|next| (key, next)));
+    next
 }
 
 /// Writes down all that tells an event from others of its file in what rules usually look at:
@@ -95,29 +125,17 @@ pub(super) fn shape(shape: &mut Vec<u8>, sight: &Sight<'_>, kind: u32, interest:
 pub(super) fn habit_of(
     record: &Record<'_>,
     event: &dyn Event,
-    habits: &mut Map<Box<[u8]>, Arc<str>>,
-    key: &mut Vec<u8>,
+    habits: &mut Memo<Arc<str>>,
 ) -> Arc<str> {
-    key.clear();
-    let parts = [
+    let known = habits.find([
         record.event_name.get(),
         record.source_address.get(),
         record.user_agent.get(),
         record.request_parameters.unwrap_or_default(),
-    ];
-    for part in parts {
-        key.extend_from_slice(&part.len().to_le_bytes());
-        key.extend_from_slice(part.as_bytes());
-    }
-    if let Some(known) = habits.get(key.as_slice()) {
-        return known.clone();
-    }
-    let habit: Arc<str> = habit(event).into();
-    if key.len() <= LONGEST {
-        if habits.len() >= KEPT {
-            habits.clear();
-        }
-        habits.insert(key.as_slice().into(), habit.clone());
-    }
-    habit
+    ]);
+    known.unwrap_or_else(|| {
+        let habit: Arc<str> = habit(event).into();
+        habits.keep(habit.clone());
+        habit
+    })
 }

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use relatch_detect::{Answers, Interest, RuleIndex, RuleSet, Scanner, Sighted, Sightings};
+use relatch_detect::{Interest, RuleIndex, RuleSet, Scanner, Sighted, Sightings};
 
-use super::shape::{KEPT, Kind, Shape, habit_of, kind_of, shape};
+use super::shape::{KEPT, Kind, Kinds, Shape, habit_of, shape};
 use super::view::{Sight, View};
+use crate::input::memo::Memo;
 use crate::log::tables::Map;
 
 /// Spotters that are not in use: one is made for each thread and goes from file to file.
@@ -42,9 +43,8 @@ pub(crate) struct Spotter<'r> {
     set: &'r RuleSet,
     scanner: Scanner<'r>,
     rules: Vec<RuleIndex>,
-    kinds: Map<Box<[Answers]>, u32>,
-    habits: Map<Box<[u8]>, Arc<str>>,
-    habit: Vec<u8>,
+    kinds: Kinds,
+    habits: Memo<Arc<str>>,
     /// How much to look at, by the number of the call. This and what follows is of one file.
     interests: Vec<Option<Interest>>,
     /// The kinds of callers, by the number of their text.
@@ -61,9 +61,8 @@ impl<'r> Spotter<'r> {
             set,
             scanner: set.scanner(),
             rules: Vec::new(),
-            kinds: Map::default(),
-            habits: Map::default(),
-            habit: Vec::new(),
+            kinds: Kinds::default(),
+            habits: Memo::default(),
             interests: Vec::new(),
             callers: Vec::new(),
             shapes: Map::default(),
@@ -75,6 +74,7 @@ impl<'r> Spotter<'r> {
     /// What was found in the file at hand. The next record is of another.
     pub(crate) fn found(&mut self) -> Sightings {
         self.interests.clear();
+        self.kinds.next_file();
         self.callers.clear();
         self.shapes.clear();
         std::mem::take(&mut self.found)
@@ -113,7 +113,7 @@ impl<'r> Spotter<'r> {
         let view = View::new(sight, interest);
         let habit = match &shape.habit {
             Some(habit) => habit.clone(),
-            None => habit_of(sight.record, &view, &mut self.habits, &mut self.habit),
+            None => habit_of(sight.record, &view, &mut self.habits),
         };
         let (rules, number) = (&shape.rules, sight.event);
         self.found.take(self.set, rules, &habit, number, &view);
@@ -129,7 +129,7 @@ impl<'r> Spotter<'r> {
         let (mut habit, mut sighted) = (None, Some(Sighted::default()));
         if !self.rules.is_empty() {
             view.want_names();
-            let words = habit_of(sight.record, &view, &mut self.habits, &mut self.habit);
+            let words = habit_of(sight.record, &view, &mut self.habits);
             let all = self.found.sight(self.set, &self.rules, &words, &view);
             self.found.add(&all, sight.event);
             // The request tells the habit, and is part of the shape where whole records are.
@@ -169,7 +169,7 @@ impl<'r> Spotter<'r> {
         if let Some(Some(kind)) = self.callers.get(at) {
             return *kind;
         }
-        let kind = kind_of(self.set, sight, &mut self.kinds);
+        let kind = self.kinds.kind(self.set, sight);
         self.callers.resize(self.callers.len().max(at + 1), None);
         self.callers[at] = Some(kind);
         kind
