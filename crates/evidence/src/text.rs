@@ -5,6 +5,9 @@
 /// User agents, session names and error messages in a log are chosen by whoever made the call.
 /// The result is safe to print on a terminal and always one line.
 pub fn sanitize(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut clean = String::with_capacity(text.len());
     let mut rest = text.chars().peekable();
     while let Some(c) = rest.next() {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::found::reads::NOTE;
-use crate::log::tables::Map;
+use crate::log::tables::{Map, Set};
 use crate::log::{Log, Row, Sym, What};
 use crate::taint::actors::{Credential, Index};
 use crate::text::sanitize;
@@ -252,10 +252,12 @@ impl Names {
             secrets: Map::default(),
             decryptions: Map::default(),
         };
+        let mut seen: Set<Sym> = Set::default();
         for row in index.telling.iter().map(|row| log.row(*row)) {
             for fact in row.facts() {
                 let id = log.text(fact.name);
-                if let Some((account, region, name)) = secret_parts(id)
+                if seen.insert(fact.name)
+                    && let Some((account, region, name)) = secret_parts(id)
                     && is_complete(name)
                 {
                     let key = (

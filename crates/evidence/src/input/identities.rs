@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::hash::BuildHasher;
-use std::rc::Rc;
 
 use hashbrown::HashTable;
 
@@ -80,21 +79,26 @@ pub(crate) struct Known {
     pub(crate) lines: u64,
 }
 
-/// The text of an element, and whose it is. With its hash, a growing table need not read it again.
-#[derive(Debug)]
+/// An element that is kept: where its text begins among all, and the hash of it.
+#[derive(Debug, Clone, Copy)]
 struct Kept {
+    start: usize,
     hash: u64,
-    text: Rc<str>,
-    caller: Caller,
+    known: Known,
 }
 
 /// The elements seen lately: all by their text, and the last of each beginning.
 #[derive(Debug)]
 pub(crate) struct Identities {
-    known: HashTable<Kept>,
+    /// The texts, end to end.
+    texts: String,
+    kept: Vec<Kept>,
+    /// Numbers of those kept, by text.
+    numbers: HashTable<u32>,
+    /// Numbers of those kept, by what they begin with.
+    lately: Vec<Option<u32>>,
     /// The fields of each text that has a number.
     names: Vec<Names>,
-    lately: Vec<Option<(Rc<str>, Known)>>,
     /// An element could not be read; whoever looks puts it back.
     pub(crate) unread: bool,
     hash: foldhash::fast::RandomState,
@@ -103,9 +107,11 @@ pub(crate) struct Identities {
 impl Default for Identities {
     fn default() -> Self {
         Identities {
-            known: HashTable::new(),
-            names: Vec::new(),
+            texts: String::new(),
+            kept: Vec::new(),
+            numbers: HashTable::new(),
             lately: vec![None; usize::from(SLOTS)],
+            names: Vec::new(),
             unread: false,
             hash: foldhash::fast::RandomState::default(),
         }
@@ -117,8 +123,15 @@ impl Identities {
     ///
     /// An object's text is no beginning of another object's, so that the element ends there.
     pub(crate) fn find(&self, bytes: &[u8]) -> Option<Known> {
-        let (text, known) = self.lately[self.slot(bytes)?].as_ref()?;
-        bytes.starts_with(text.as_bytes()).then_some(*known)
+        let number = self.lately[self.slot(bytes)?]?;
+        let kept = &self.kept[number as usize];
+        bytes
+            .starts_with(self.text(kept).as_bytes())
+            .then_some(kept.known)
+    }
+
+    fn text(&self, kept: &Kept) -> &str {
+        &self.texts[kept.start..kept.start + kept.known.bytes]
     }
 
     fn slot(&self, bytes: &[u8]) -> Option<usize> {
@@ -133,11 +146,13 @@ impl Identities {
         }
         let raw = record.user_identity.unwrap_or_default();
         let hash = self.hash.hash_one(raw);
-        let known = self.known.find(hash, |known| *known.text == *raw);
-        if let Some(Kept { text, caller, .. }) = known {
-            let (text, caller) = (text.clone(), *caller);
-            self.keep(text, caller);
-            return caller;
+        let is_it = |number: &u32| {
+            let kept = &self.kept[*number as usize];
+            kept.hash == hash && self.text(kept) == raw
+        };
+        if let Some(number) = self.numbers.find(hash, is_it).copied() {
+            self.come(raw, number);
+            return self.kept[number as usize].known.caller;
         }
         let identity = record.identity();
         self.unread |= identity.is_none();
@@ -149,15 +164,9 @@ impl Identities {
             text: None,
         };
         if raw.len() <= LONGEST {
-            if self.known.len() >= MOST {
-                self.known.clear();
-            }
             caller.text = u32::try_from(self.names.len()).ok();
             self.names.push(names);
-            let text: Rc<str> = raw.into();
-            self.keep(text.clone(), caller);
-            let kept = Kept { hash, text, caller };
-            self.known.insert_unique(hash, kept, |kept| kept.hash);
+            self.keep(raw, hash, caller);
         }
         caller
     }
@@ -168,21 +177,36 @@ impl Identities {
         known.copied().unwrap_or(Names::ODD)
     }
 
-    fn keep(&mut self, text: Rc<str>, caller: Caller) {
-        if !text.starts_with('{') {
-            return;
+    fn keep(&mut self, text: &str, hash: u64, caller: Caller) {
+        if self.kept.len() >= MOST {
+            self.texts.clear();
+            self.kept.clear();
+            self.numbers.clear();
+            self.lately.fill(None);
         }
-        if let Some(slot) = self.slot(text.as_bytes()) {
-            let lines = memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64;
-            let bytes = text.len();
-            self.lately[slot] = Some((
-                text,
-                Known {
-                    caller,
-                    bytes,
-                    lines,
-                },
-            ));
+        let Ok(number) = u32::try_from(self.kept.len()) else {
+            return;
+        };
+        self.kept.push(Kept {
+            start: self.texts.len(),
+            hash,
+            known: Known {
+                caller,
+                bytes: text.len(),
+                lines: memchr::memchr_iter(b'\n', text.as_bytes()).count() as u64,
+            },
+        });
+        self.texts.push_str(text);
+        let kept = &self.kept;
+        self.numbers
+            .insert_unique(hash, number, |number| kept[*number as usize].hash);
+        self.come(text, number);
+    }
+
+    /// An element came: the next that begins like it is likely the same.
+    fn come(&mut self, text: &str, number: u32) {
+        if let Some(slot) = self.slot(text.as_bytes()).filter(|_| text.starts_with('{')) {
+            self.lately[slot] = Some(number);
         }
     }
 }

@@ -1,50 +1,87 @@
 //! Remembers what follows from texts that records repeat.
 
-use crate::log::tables::Map;
+use std::hash::BuildHasher;
 
-/// Most keys remembered; then all are forgotten.
-const KEPT: usize = 8192;
+use hashbrown::HashTable;
+
+/// Most keys remembered, and most bytes of keys; then all are forgotten.
+const MOST: usize = 8192;
+const MOST_BYTES: usize = 4 << 20;
 
 /// Longest key remembered, in bytes.
 const LONGEST: usize = 4096;
 
-/// Values by the texts they follow from.
+/// Values by the texts they follow from. The keys lie end to end in one allocation.
 #[derive(Debug)]
 pub(crate) struct Memo<T> {
-    known: Map<Box<[u8]>, T>,
+    known: HashTable<Entry<T>>,
+    keys: Vec<u8>,
+    /// The key that was last looked for, and its hash.
     key: Vec<u8>,
+    hashed: u64,
+    hash: foldhash::fast::RandomState,
+}
+
+#[derive(Debug)]
+struct Entry<T> {
+    hash: u64,
+    start: usize,
+    end: usize,
+    value: T,
 }
 
 impl<T> Default for Memo<T> {
     fn default() -> Self {
         Memo {
-            known: Map::default(),
+            known: HashTable::new(),
+            keys: Vec::new(),
             key: Vec::new(),
+            hashed: 0,
+            hash: foldhash::fast::RandomState::default(),
         }
     }
 }
 
-impl<T: Clone> Memo<T> {
+impl<T> Memo<T> {
     /// What was kept for these texts.
-    pub(crate) fn find<const N: usize>(&mut self, texts: [&str; N]) -> Option<T> {
+    pub(crate) fn find<const N: usize>(&mut self, texts: [impl AsRef<[u8]>; N]) -> Option<&T> {
         self.key.clear();
         for text in texts {
+            let text = text.as_ref();
             // With the lengths, no two lists of texts have one key.
             self.key.extend_from_slice(&text.len().to_le_bytes());
-            self.key.extend_from_slice(text.as_bytes());
+            self.key.extend_from_slice(text);
         }
-        self.known.get(self.key.as_slice()).cloned()
+        self.hashed = self.hash.hash_one(self.key.as_slice());
+        let (keys, key, hash) = (&self.keys, &self.key, self.hashed);
+        let is_it = |entry: &Entry<T>| entry.hash == hash && keys[entry.start..entry.end] == **key;
+        self.known.find(hash, is_it).map(|entry| &entry.value)
     }
 
-    /// Keeps a value for the texts that were last looked for.
+    /// Keeps a value for the texts that were last looked for, and not found.
     pub(crate) fn keep(&mut self, value: T) {
         if self.key.len() > LONGEST {
             return;
         }
-        if self.known.len() >= KEPT {
-            self.known.clear();
+        if self.known.len() >= MOST || self.keys.len() >= MOST_BYTES {
+            self.clear();
         }
-        self.known.insert(self.key.as_slice().into(), value);
+        let start = self.keys.len();
+        self.keys.extend_from_slice(&self.key);
+        let entry = Entry {
+            hash: self.hashed,
+            start,
+            end: self.keys.len(),
+            value,
+        };
+        self.known
+            .insert_unique(self.hashed, entry, |entry| entry.hash);
+    }
+
+    /// Forgets everything.
+    pub(crate) fn clear(&mut self) {
+        self.known.clear();
+        self.keys.clear();
     }
 }
 
@@ -59,20 +96,23 @@ mod tests {
         memo.keep(1);
         assert_eq!(memo.find(["a", "bc"]), None);
         memo.keep(2);
-        assert_eq!(memo.find(["ab", "c"]), Some(1));
-        assert_eq!(memo.find(["a", "bc"]), Some(2));
+        assert_eq!(memo.find(["ab", "c"]), Some(&1));
+        assert_eq!(memo.find(["a", "bc"]), Some(&2));
     }
 
     #[test]
     fn what_is_kept_is_bounded() {
         let mut memo = Memo::default();
         let long = "x".repeat(LONGEST + 1);
-        for number in 0..KEPT * 2 {
-            assert_eq!(memo.find([long.as_str()]), None);
+        let half = "x".repeat(LONGEST / 2);
+        for number in 0..MOST * 2 {
+            assert_eq!(memo.find([&long]), None);
             memo.keep(number);
-            assert_eq!(memo.find([number.to_string().as_str()]), None);
+            assert_eq!(memo.find([&number.to_string()]), None);
+            memo.keep(number);
+            assert_eq!(memo.find([&half, &number.to_string()]), None);
             memo.keep(number);
         }
-        assert!(memo.known.len() <= KEPT);
+        assert!(memo.known.len() <= MOST && memo.keys.len() <= MOST_BYTES + LONGEST);
     }
 }

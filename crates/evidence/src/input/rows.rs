@@ -85,7 +85,7 @@ impl Rows<'_> {
             error(record),
             record.recipient_account_id.get(),
         ];
-        let numbers = self.calls.find(texts).unwrap_or_else(|| {
+        let numbers = self.calls.find(texts).copied().unwrap_or_else(|| {
             let numbers = texts.map(|text| self.events.texts.put(text));
             self.calls.keep(numbers);
             numbers
@@ -103,7 +103,8 @@ impl Rows<'_> {
 
     fn origin(&mut self, record: &Record<'_>) -> u32 {
         let (address, agent) = (record.source_address.get(), record.user_agent.get());
-        self.origins.find([address, agent]).unwrap_or_else(|| {
+        let known = self.origins.find([address, agent]).copied();
+        known.unwrap_or_else(|| {
             let origin = Origin {
                 address: self.events.texts.put(address),
                 agent: self.events.texts.put(agent),
@@ -131,7 +132,7 @@ impl Rows<'_> {
             record.resources.unwrap_or_default(),
         ]);
         if let Some(known) = known.filter(|_| shared.is_none()) {
-            return known;
+            return *known;
         }
         let facts = facts(record, &mut self.events.texts);
         let is_readable = is_readable(record);

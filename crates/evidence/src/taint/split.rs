@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::input::rows::is_caller_address;
 use crate::log::tables::Set;
 use crate::log::{Log, Sym};
 use crate::taint::actors::Credential;
@@ -23,10 +22,10 @@ pub(crate) struct Split {
 }
 
 /// The use of a credential from one address.
-struct Place {
+struct Place<'s> {
     rows: Vec<u32>,
     first: i64,
-    families: BTreeSet<String>,
+    families: BTreeSet<&'s str>,
     score: Score,
     flagged: bool,
 }
@@ -83,10 +82,15 @@ pub(crate) fn split(
 /// Whether the caller made the call himself, so that its address and client are his.
 fn is_own(log: &Log, row: u32) -> bool {
     let row = &log.row(row);
-    !row.invoked_by.some() && !row.flags.insight && is_caller_address(log.text(row.address))
+    !row.invoked_by.some() && !row.flags.insight && row.address.some()
 }
 
-fn places(log: &Log, scorer: &Scorer<'_>, credential: Credential, rows: &[u32]) -> Vec<Place> {
+fn places<'s>(
+    log: &Log,
+    scorer: &'s Scorer<'_>,
+    credential: Credential,
+    rows: &[u32],
+) -> Vec<Place<'s>> {
     let mut by_address: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     for row in rows {
         by_address
@@ -96,7 +100,7 @@ fn places(log: &Log, scorer: &Scorer<'_>, credential: Credential, rows: &[u32]) 
     }
     let mut by_address: Vec<Vec<u32>> = by_address.into_values().collect();
     by_address.sort_by_key(|rows| rows[0]);
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<Place<'s>> = Vec::new();
     // What looks like an attack is nobody's habit; at the first place both may be.
     let mut habit: Vec<u32> = Vec::new();
     for rows in by_address {
@@ -118,21 +122,17 @@ fn places(log: &Log, scorer: &Scorer<'_>, credential: Credential, rows: &[u32]) 
     places
 }
 
-fn place(
+fn place<'s>(
     log: &Log,
-    scorer: &Scorer<'_>,
+    scorer: &'s Scorer<'_>,
     credential: Credential,
     habit: Habit<'_>,
     rows: Vec<u32>,
-) -> Place {
+) -> Place<'s> {
     let score = scorer.score(credential, &rows, habit);
-    let families = rows
-        .iter()
-        .map(|row| scorer.client(*row).family.clone())
-        .collect();
     Place {
         first: log.at(rows[0]),
-        families,
+        families: families(scorer, &rows),
         flagged: score.points >= SUSPICIOUS,
         score,
         rows,
@@ -140,7 +140,7 @@ fn place(
 }
 
 /// The best score: of one place, or of all later places together for a thief who moves about.
-fn together(scorer: &Scorer<'_>, credential: Credential, places: &[Place]) -> Score {
+fn together(scorer: &Scorer<'_>, credential: Credential, places: &[Place<'_>]) -> Score {
     let mut best = places
         .iter()
         .map(|place| place.score.clone())
@@ -172,7 +172,7 @@ fn together(scorer: &Scorer<'_>, credential: Credential, places: &[Place]) -> Sc
 fn unflagged(
     log: &Log,
     scorer: &Scorer<'_>,
-    places: Vec<Place>,
+    places: Vec<Place<'_>>,
     hints: &Hints<'_>,
     score: Score,
 ) -> Split {
@@ -184,7 +184,7 @@ fn unflagged(
         return split;
     }
     if let Some(since) = hints.since {
-        let (old, new): (Vec<&Place>, Vec<&Place>) =
+        let (old, new): (Vec<&Place<'_>>, Vec<&Place<'_>>) =
             places.iter().partition(|place| place.first < since);
         split.thief = new
             .iter()
@@ -220,7 +220,7 @@ fn unflagged(
 
 /// Some places look like an attack, which began at `start` and of which `split` holds those
 /// places' parts already: gives every other place to someone.
-fn assign(log: &Log, scorer: &Scorer<'_>, places: &[Place], start: i64, split: &mut Split) {
+fn assign(log: &Log, scorer: &Scorer<'_>, places: &[Place<'_>], start: i64, split: &mut Split) {
     let habit = owners(log, places, start, split);
     let owner_families: BTreeSet<&str> = families(scorer, &habit);
     let thief_families: BTreeSet<&str> = families(scorer, &split.thief);
@@ -229,18 +229,9 @@ fn assign(log: &Log, scorer: &Scorer<'_>, places: &[Place], start: i64, split: &
         .enumerate()
         .filter(|(_, place)| !place.flagged)
     {
-        let all = |families: &BTreeSet<&str>| {
-            place
-                .families
-                .iter()
-                .all(|family| families.contains(family.as_str()))
-        };
-        let same_client = all(&owner_families);
-        let thief_client = all(&thief_families)
-            && place
-                .families
-                .iter()
-                .all(|family| !owner_families.contains(family.as_str()));
+        let same_client = place.families.is_subset(&owner_families);
+        let thief_client = place.families.is_subset(&thief_families)
+            && place.families.is_disjoint(&owner_families);
         if place.first >= start {
             if same_client && !habit.is_empty() {
                 continue;
@@ -272,7 +263,7 @@ fn assign(log: &Log, scorer: &Scorer<'_>, places: &[Place], start: i64, split: &
 
 /// The owner's calls: those of places known before the attack, and what the thief left of a
 /// place that both use.
-fn owners(log: &Log, places: &[Place], start: i64, split: &Split) -> Vec<u32> {
+fn owners(log: &Log, places: &[Place<'_>], start: i64, split: &Split) -> Vec<u32> {
     let taken: Set<u32> = split
         .thief
         .iter()
@@ -289,18 +280,19 @@ fn owners(log: &Log, places: &[Place], start: i64, split: &Split) -> Vec<u32> {
 }
 
 fn families<'s>(scorer: &'s Scorer<'_>, rows: &[u32]) -> BTreeSet<&'s str> {
-    rows.iter()
+    let mut families: Vec<&str> = rows
+        .iter()
         .map(|row| scorer.client(*row).family.as_str())
-        .collect()
+        .collect();
+    // A client's calls follow each other.
+    families.dedup();
+    families.into_iter().collect()
 }
 
-fn same_as_first(places: &[Place], place: &Place) -> bool {
-    places.first().is_some_and(|first| {
-        place
-            .families
-            .iter()
-            .all(|family| first.families.contains(family))
-    })
+fn same_as_first(places: &[Place<'_>], place: &Place<'_>) -> bool {
+    places
+        .first()
+        .is_some_and(|first| place.families.is_subset(&first.families))
 }
 
 /// A place that looks like an attack may be the owner's too: told apart by client, then by time.
@@ -308,7 +300,7 @@ fn flagged(
     log: &Log,
     scorer: &Scorer<'_>,
     credential: Credential,
-    place: &Place,
+    place: &Place<'_>,
     is_first: bool,
     split: &mut Split,
 ) {
@@ -317,10 +309,10 @@ fn flagged(
         split.thief.extend(&place.rows);
         return;
     }
-    let mut by_client: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+    let mut by_client: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     for row in &place.rows {
         by_client
-            .entry(scorer.client(*row).family.clone())
+            .entry(&scorer.client(*row).family)
             .or_default()
             .push(*row);
     }

@@ -13,11 +13,8 @@ use crate::input::record::Record;
 use crate::log::Sym;
 use crate::log::tables::Map;
 
-/// Most shapes and kinds of callers kept.
-pub(super) const KEPT: usize = 4096;
-
-/// Longest text kept, in bytes.
-const LONGEST: usize = 4096;
+/// Most kinds of callers kept.
+const KEPT: usize = 4096;
 
 /// What events of one shape have in common.
 pub(super) struct Shape {
@@ -38,8 +35,8 @@ pub(super) struct Kind(pub(super) Option<u32>);
 pub(super) struct Kinds {
     answers: Map<Answers, u32>,
     kinds: Map<[u32; NAMES.len()], u32>,
-    /// The number of the answers to a field's text, by the text's number in the file at hand.
-    answered: Map<(usize, Sym), u32>,
+    /// The number of the answers to a field, by the number of its text in the file at hand.
+    answered: Map<(usize, Option<Sym>), u32>,
 }
 
 impl Kinds {
@@ -57,12 +54,11 @@ impl Kinds {
                 Name::Plain(text) => Some(text),
                 Name::Odd => return Kind(None),
             };
-            let before = text.and_then(|text| self.answered.get(&(field, text)));
-            let number = before.copied().or_else(|| {
+            let before = self.answered.get(&(field, text)).copied();
+            let number = before.or_else(|| {
                 let spelled = text.map(|text| sight.texts.get(text));
                 let number = number(&mut self.answers, set.answers(*known, spelled))?;
-                self.answered
-                    .extend(text.map(|text| ((field, text), number)));
+                self.answered.insert((field, text), number);
                 Some(number)
             });
             let Some(number) = number else {
@@ -85,14 +81,15 @@ fn number<K: Eq + Hash>(numbers: &mut Map<K, u32>, key: K) -> Option<u32> {
     next
 }
 
-/// Writes down all that tells an event from others of its file in what rules usually look at:
-/// events of one shape come to the same. False where that is too long to be kept.
-pub(super) fn shape(shape: &mut Vec<u8>, sight: &Sight<'_>, kind: u32, interest: Interest) -> bool {
+/// What is known of events of one shape, if one like it came before: the shape is all that tells
+/// an event from others of its file in what rules usually look at.
+pub(super) fn find<'s>(
+    shapes: &'s mut Memo<Shape>,
+    sight: &Sight<'_>,
+    kind: u32,
+    interest: Interest,
+) -> Option<&'s Shape> {
     let record = sight.record;
-    shape.clear();
-    for number in [sight.call, sight.origin, kind] {
-        shape.extend_from_slice(&number.to_le_bytes());
-    }
     // An empty text is there, and one that is missing is not, though both have one number.
     let texts = [
         &record.event_source,
@@ -104,21 +101,21 @@ pub(super) fn shape(shape: &mut Vec<u8>, sight: &Sight<'_>, kind: u32, interest:
         &record.error_message,
         &record.event_type,
     ];
-    shape.extend(texts.map(|text| u8::from(text.0.is_some())));
+    let there = texts.map(|text| u8::from(text.0.is_some()));
     let request = record
         .request_parameters
         .filter(|_| interest == Interest::Record);
-    let rest = [
-        record.error_code.get(),
-        record.error_message.get(),
-        record.event_type.get(),
-        request.unwrap_or_default(),
+    let parts: [&[u8]; 8] = [
+        &sight.call.to_le_bytes(),
+        &sight.origin.to_le_bytes(),
+        &kind.to_le_bytes(),
+        &there,
+        record.error_code.get().as_bytes(),
+        record.error_message.get().as_bytes(),
+        record.event_type.get().as_bytes(),
+        request.unwrap_or_default().as_bytes(),
     ];
-    for part in rest {
-        shape.extend_from_slice(&part.len().to_le_bytes());
-        shape.extend_from_slice(part.as_bytes());
-    }
-    shape.len() <= LONGEST
+    shapes.find(parts)
 }
 
 /// The habit of an event: it depends on nothing but these four, which callers repeat.
@@ -133,7 +130,7 @@ pub(super) fn habit_of(
         record.user_agent.get(),
         record.request_parameters.unwrap_or_default(),
     ]);
-    known.unwrap_or_else(|| {
+    known.cloned().unwrap_or_else(|| {
         let habit: Arc<str> = habit(event).into();
         habits.keep(habit.clone());
         habit

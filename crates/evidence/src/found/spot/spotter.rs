@@ -4,10 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use relatch_detect::{Interest, RuleIndex, RuleSet, Scanner, Sighted, Sightings};
 
-use super::shape::{KEPT, Kind, Kinds, Shape, habit_of, shape};
+use super::shape::{Kind, Kinds, Shape, find, habit_of};
 use super::view::{Sight, View};
 use crate::input::memo::Memo;
-use crate::log::tables::Map;
 
 /// Spotters that are not in use: one is made for each thread and goes from file to file.
 pub(crate) struct Spotters<'r> {
@@ -50,8 +49,7 @@ pub(crate) struct Spotter<'r> {
     /// The kinds of callers, by the number of their text.
     callers: Vec<Option<Kind>>,
     /// What is known of events by their shape.
-    shapes: Map<Box<[u8]>, Shape>,
-    shape: Vec<u8>,
+    shapes: Memo<Shape>,
     found: Sightings,
 }
 
@@ -65,8 +63,7 @@ impl<'r> Spotter<'r> {
             habits: Memo::default(),
             interests: Vec::new(),
             callers: Vec::new(),
-            shapes: Map::default(),
-            shape: Vec::new(),
+            shapes: Memo::default(),
             found: Sightings::default(),
         }
     }
@@ -87,23 +84,18 @@ impl<'r> Spotter<'r> {
             return;
         }
         let Kind(kind) = self.kind(sight);
-        let has_shape = kind.is_some_and(|kind| shape(&mut self.shape, sight, kind, interest));
-        if has_shape && self.remembers(sight, interest) {
+        if kind.is_some_and(|kind| self.remembers(sight, kind, interest)) {
             return;
         }
         let shape = self.look_anew(sight, interest);
-        let Some(shape) = shape.filter(|_| has_shape) else {
-            return;
-        };
-        if self.shapes.len() >= KEPT {
-            self.shapes.clear();
+        if let Some(shape) = shape.filter(|_| kind.is_some()) {
+            self.shapes.keep(shape);
         }
-        self.shapes.insert(self.shape.as_slice().into(), shape);
     }
 
     /// Takes an event by its shape, if one like it came before.
-    fn remembers(&mut self, sight: &Sight<'_>, interest: Interest) -> bool {
-        let Some(shape) = self.shapes.get(self.shape.as_slice()) else {
+    fn remembers(&mut self, sight: &Sight<'_>, kind: u32, interest: Interest) -> bool {
+        let Some(shape) = find(&mut self.shapes, sight, kind, interest) else {
             return false;
         };
         if let Some(sighted) = &shape.sighted {
