@@ -15,10 +15,11 @@ const MOST: usize = 4096;
 const LONGEST: usize = 4096;
 
 /// Elements found by their beginning; a file's callers take turns.
-const SLOTS: u16 = 1024;
+const SLOTS: u16 = 4096;
 
-/// The bytes of an element that tell one caller from the next: they hold the session's name.
-const TELLING: std::ops::Range<usize> = 32..120;
+/// The bytes of an element that tell one caller from the next, as far as its first closing brace:
+/// the session's name and the key are among them, and what follows a short element is not.
+const TELLING: std::ops::Range<usize> = 32..320;
 
 /// A caller, in numbers of its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,7 +136,9 @@ impl Identities {
     }
 
     fn slot(&self, bytes: &[u8]) -> Option<usize> {
-        let hash = self.hash.hash_one(bytes.get(TELLING)?);
+        let bytes = &bytes[..bytes.len().min(TELLING.end)];
+        let end = memchr::memchr(b'}', bytes).unwrap_or(bytes.len());
+        let hash = self.hash.hash_one(bytes.get(TELLING.start..end)?);
         usize::try_from(hash % u64::from(SLOTS)).ok()
     }
 
