@@ -147,12 +147,16 @@ pub(crate) struct Identity<'a> {
     pub(crate) user_name: Text<'a>,
     #[serde(borrow)]
     pub(crate) invoked_by: Text<'a>,
+    /// Unparsed, since an odd one must not take the rest with it; see [`Identity::session`].
     #[serde(borrow, deserialize_with = "raw")]
     pub(crate) session_context: Option<&'a str>,
+    /// The same, where it was read already.
+    #[serde(skip)]
+    pub(crate) session: SessionContext<'a>,
 }
 
 /// The `sessionContext` element of `userIdentity`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct SessionContext<'a> {
     #[serde(borrow)]
@@ -164,7 +168,7 @@ pub(crate) struct SessionContext<'a> {
 }
 
 /// When a session was made, and whether with a second factor.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct SessionAttributes<'a> {
     #[serde(borrow)]
@@ -172,7 +176,7 @@ pub(crate) struct SessionAttributes<'a> {
 }
 
 /// The role or user that a session was issued for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct SessionIssuer<'a> {
     #[serde(borrow)]
@@ -220,11 +224,12 @@ impl<'a> Record<'a> {
 }
 
 impl<'a> Identity<'a> {
-    /// The session context, empty when absent.
+    /// The session context, empty when absent or odd.
     pub(crate) fn session(&self) -> SessionContext<'a> {
-        self.session_context
-            .and_then(|raw| scan::session(raw).or_else(|| serde_json::from_str(raw).ok()))
-            .unwrap_or_default()
+        match self.session_context {
+            Some(raw) => serde_json::from_str(raw).unwrap_or_default(),
+            None => self.session.clone(),
+        }
     }
 }
 

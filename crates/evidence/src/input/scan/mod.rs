@@ -7,5 +7,5 @@ mod cursor;
 mod identity;
 mod record;
 
-pub(crate) use identity::{identity, session};
+pub(crate) use identity::identity;
 pub(crate) use record::record;
