@@ -1,8 +1,9 @@
 //! What many events share, stored once: who called, what was called, where from.
 
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
-use crate::log::tables::Map;
+use hashbrown::HashTable;
+
 use crate::log::texts::Sym;
 
 /// The form of `userIdentity`.
@@ -174,15 +175,17 @@ impl Renumber for Fact {
 /// Equal values once, behind numbers.
 #[derive(Debug)]
 pub(crate) struct Table<T> {
-    numbers: Map<T, u32>,
+    numbers: HashTable<u32>,
     all: Vec<T>,
+    hash: foldhash::fast::RandomState,
 }
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
         Table {
-            numbers: Map::default(),
+            numbers: HashTable::new(),
             all: Vec::new(),
+            hash: foldhash::fast::RandomState::default(),
         }
     }
 }
@@ -190,10 +193,16 @@ impl<T> Default for Table<T> {
 impl<T: Copy + Eq + Hash + Renumber> Table<T> {
     /// The number of a value, new if need be.
     pub(crate) fn put(&mut self, value: T) -> u32 {
-        *self.numbers.entry(value).or_insert_with(|| {
-            self.all.push(value);
-            u32::try_from(self.all.len() - 1).expect("fewer than 4 G values fit in memory")
-        })
+        let Table { numbers, all, hash } = self;
+        let hashed = hash.hash_one(value);
+        if let Some(number) = numbers.find(hashed, |number| all[*number as usize] == value) {
+            return *number;
+        }
+        let number = u32::try_from(all.len()).expect("fewer than 4 G values fit in memory");
+        all.push(value);
+        let rehash = |number: &u32| hash.hash_one(all[*number as usize]);
+        numbers.insert_unique(hashed, number, rehash);
+        number
     }
 
     /// Takes all values of another table, whose texts have these numbers here.
@@ -213,7 +222,7 @@ impl<T: Copy + Eq + Hash + Renumber> Table<T> {
 
     /// No more values are put; what only serves that is given up.
     pub(crate) fn close(&mut self) {
-        self.numbers = Map::default();
+        self.numbers = HashTable::new();
         self.all.shrink_to_fit();
     }
 }

@@ -292,39 +292,29 @@ pub(crate) struct Tally {
 /// Tallies events.
 pub(crate) fn tally(log: &Log, rows: &[u32]) -> Tally {
     let mut tally = Tally::default();
-    let (mut calls, mut whos, mut origins) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows {
-        for (number, all) in [(log.who(*row), &mut whos), (log.origin(*row), &mut origins)] {
-            if all.last() != Some(&number) {
-                all.push(number);
-            }
-        }
-        calls.push(log.call(*row));
         let time = log.time(*row);
         tally.first = tally.first.or(time);
         tally.last = time.or(tally.last);
     }
-    for all in [&mut calls, &mut whos, &mut origins] {
-        all.sort_unstable();
-    }
-    whos.dedup();
-    origins.dedup();
+    let calls = counted(rows.iter().map(|row| log.call(*row)), log.calls().len());
+    let whos = counted(rows.iter().map(|row| log.who(*row)), log.whos().len());
+    let origins = counted(rows.iter().map(|row| log.origin(*row)), log.origins().len());
     let add = |column: Sym, set: &mut BTreeSet<String>| {
         if column.some() && !set.contains(log.text(column)) {
             set.insert(log.text(column).to_owned());
         }
     };
-    for who in whos {
+    for (who, _) in whos {
         add(log.whos()[who as usize].key, &mut tally.keys);
     }
-    for origin in origins {
+    for (origin, _) in origins {
         let origin = &log.origins()[origin as usize];
         add(origin.address, &mut tally.addresses);
         add(origin.agent, &mut tally.clients);
     }
-    for same in calls.chunk_by(|a, b| a == b) {
-        let call = &log.calls()[same[0] as usize];
-        let count = same.len() as u64;
+    for (call, count) in calls {
+        let call = &log.calls()[call as usize];
         add(call.region, &mut tally.regions);
         let name = format!("{}:{}", log.text(call.source), log.text(call.name));
         *tally.calls.entry(name).or_default() += count;
@@ -339,4 +329,20 @@ pub(crate) fn tally(log: &Log, rows: &[u32]) -> Tally {
         .find(|arn| arn.some())
         .map(|arn| log.text(arn).to_owned());
     tally
+}
+
+/// Each number once, in order, with how often it is there. `bound` is above all of them.
+fn counted(numbers: impl ExactSizeIterator<Item = u32>, bound: usize) -> Vec<(u32, u64)> {
+    if numbers.len() < bound {
+        let mut all: Vec<u32> = numbers.collect();
+        all.sort_unstable();
+        let same = all.chunk_by(|a, b| a == b);
+        return same.map(|same| (same[0], same.len() as u64)).collect();
+    }
+    let mut counts = vec![0u64; bound];
+    for number in numbers {
+        counts[number as usize] += 1;
+    }
+    let counts = (0u32..).zip(counts);
+    counts.filter(|(_, count)| *count > 0).collect()
 }
