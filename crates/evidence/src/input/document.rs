@@ -109,18 +109,16 @@ impl<'r> Documents<'r> {
 
     /// Takes a document, with its fields if they were read already; says what is wrong with it,
     /// if anything.
-    fn document(&mut self, bytes: &[u8], record: Option<Record<'_>>) -> Option<String> {
-        let record = match record {
-            Some(record) => Some(record).filter(Record::is_event),
-            None => Record::parse(bytes),
-        };
-        if let Some(record) = record {
+    fn document(&mut self, bytes: &[u8], read: Option<&Record<'_>>) -> Option<String> {
+        let parsed = read.is_none().then(|| Record::parse(bytes)).flatten();
+        let read = read.filter(|record| record.is_event());
+        if let Some(record) = read.or(parsed.as_ref()) {
             if record.event_category.get() == "Insight" && self.slow(bytes) {
                 return None;
             }
             // A record without identity may have it under flattened names.
             if record.user_identity.is_some() || !self.slow(bytes) {
-                self.add(&record, bytes);
+                self.add(record, bytes);
             }
             return None;
         }

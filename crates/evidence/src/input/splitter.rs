@@ -25,17 +25,13 @@ pub(crate) fn is_list(key: &[u8]) -> bool {
 }
 
 /// What comes out of the stream.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a piece lives for one call and is never stored"
-)]
 pub(crate) enum Piece<'a> {
     /// One JSON object, `line` counted from 1; with its fields where it could be read at once.
     Document {
         line: u64,
         offset: u64,
         bytes: &'a [u8],
-        record: Option<Record<'a>>,
+        record: Option<&'a Record<'a>>,
     },
     /// Something that could not be cut into a document.
     Broken {
@@ -143,7 +139,7 @@ impl Splitter {
             line: self.line,
             offset: self.offset,
             bytes: found.bytes,
-            record: Some(found.record),
+            record: Some(&found.record),
         });
         self.offset += found.bytes.len() as u64;
         self.line += found.lines;
