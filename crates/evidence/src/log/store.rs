@@ -1,11 +1,14 @@
 //! The log in memory: forty bytes an event; what events share is stored once.
 
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+
 use crate::log::columns::{Call, Fact, Flags, IdentityKind, Origin, Who};
 use crate::log::ids::EventId;
 use crate::log::texts::{Sym, Texts};
 
 use crate::log::columns::{Renumber, Table};
-use crate::log::tables::Set;
 
 /// The time of an event whose own cannot be read: before all others.
 const NO_TIME: i64 = i64::MIN;
@@ -218,7 +221,9 @@ pub(crate) struct Log {
     all: Events,
     /// Events dropped because their id was seen before.
     pub(crate) duplicates: u64,
-    seen: Set<EventId>,
+    /// The events by their ids, until no more come.
+    seen: HashTable<u32>,
+    hash: foldhash::fast::RandomState,
     /// How many events there are of each kind of call.
     counts: Vec<u32>,
 }
@@ -367,21 +372,33 @@ impl Log {
     pub(crate) fn absorb(&mut self, file: &Events) -> Vec<Option<u32>> {
         let mut numbers = Vec::with_capacity(file.len());
         for event in self.all.absorb(file) {
-            let is_new = self.seen.insert(event.id);
-            numbers.push(is_new.then(|| number(self.all.events.len())));
-            if is_new {
-                self.all.events.push(event);
-            } else {
-                self.duplicates += 1;
-            }
+            let number = self.add(event);
+            self.duplicates += u64::from(number.is_none());
+            numbers.push(number);
         }
         numbers
+    }
+
+    /// Adds an event unless its id is known.
+    fn add(&mut self, event: Event) -> Option<u32> {
+        let Log {
+            seen, hash, all, ..
+        } = self;
+        let hashed = hash.hash_one(event.id);
+        let id = |number: &u32| all.events[*number as usize].id;
+        if seen.find(hashed, |number| id(number) == event.id).is_some() {
+            return None;
+        }
+        let new = number(all.events.len());
+        seen.insert_unique(hashed, new, |number| hash.hash_one(id(number)));
+        all.events.push(event);
+        Some(new)
     }
 
     /// Sorts the events by time, then id. Returns where the events of these numbers, in
     /// ascending order, are then.
     pub(crate) fn finish(&mut self, numbers: &[u32]) -> Vec<u32> {
-        self.seen = Set::default();
+        self.seen = HashTable::new();
         self.all.whos.close();
         self.all.calls.close();
         self.all.origins.close();

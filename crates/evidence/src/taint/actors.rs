@@ -1,6 +1,7 @@
 //! Who acted: credentials as the log shows them, and what each did.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
 
 use crate::log::tables::Map;
 use crate::log::{IdentityKind, Log, Row, Sym, Who};
@@ -105,16 +106,33 @@ impl Groups {
     }
 
     /// The members of several groups, in order.
-    fn all(&self, groups: Option<&Vec<u32>>) -> Vec<u32> {
-        let groups = groups.map(Vec::as_slice).unwrap_or_default();
+    fn all<K>(&self, groups: &[(K, u32)]) -> Vec<u32> {
         let mut all: Vec<u32> = Vec::new();
-        for group in groups {
+        for (_, group) in groups {
             all.extend_from_slice(self.get(*group));
         }
         if groups.len() > 1 {
             all.sort_unstable();
         }
         all
+    }
+}
+
+/// Numbers by what they carry, in one sorted list: most keys have one number alone.
+struct Numbers<K>(Vec<(K, u32)>);
+
+impl<K: Ord + Copy> Numbers<K> {
+    fn new(pairs: impl Iterator<Item = (K, u32)>) -> Self {
+        let mut pairs: Vec<(K, u32)> = pairs.collect();
+        pairs.sort_unstable();
+        pairs.shrink_to_fit();
+        Numbers(pairs)
+    }
+
+    fn get(&self, key: K) -> &[(K, u32)] {
+        let from = self.0.partition_point(|(other, _)| *other < key);
+        let count = self.0[from..].partition_point(|(other, _)| *other == key);
+        &self.0[from..from + count]
     }
 }
 
@@ -126,120 +144,108 @@ pub(crate) struct Index {
     pub(crate) telling: Vec<u32>,
     by_who: Groups,
     by_origin: Groups,
-    keys: Map<Sym, Vec<u32>>,
-    arns: Map<Sym, Vec<u32>>,
-    users: Map<(Sym, Sym), Vec<u32>>,
-    issuers: Map<Sym, Vec<u32>>,
-    source_identities: Map<Sym, Vec<u32>>,
-    /// Callers that are sessions, by the last part of the session's ARN.
-    session_names: Map<String, Vec<u32>>,
-    addresses: Map<Sym, Vec<u32>>,
+    keys: Numbers<Sym>,
+    arns: Numbers<Sym>,
+    users: Numbers<(Sym, Sym)>,
+    issuers: Numbers<Sym>,
+    source_identities: Numbers<Sym>,
+    /// Callers that are sessions, by the hash of the last part of the session's ARN.
+    session_names: Numbers<u64>,
+    hash: foldhash::fast::RandomState,
+    addresses: Numbers<Sym>,
 }
 
 impl Index {
     /// Reads the log once.
     pub(crate) fn new(log: &Log) -> Self {
         let by_who = Groups::new(log, log.whos().len(), |row| log.who(row));
-        let mut index = Index {
+        let mut telling: Vec<u32> = log.numbers().filter(|row| log.is_telling(*row)).collect();
+        let mut by_shared: Map<u128, Vec<u32>> = Map::default();
+        for row in &telling {
+            if let Some(shared) = log.row(*row).shared() {
+                by_shared.entry(shared).or_default().push(*row);
+            }
+        }
+        telling.retain(|row| !log.facts(*row).is_empty());
+        let whos = || (0u32..).zip(log.whos());
+        let column = |column: fn(&Who) -> Sym| {
+            let pairs = whos().map(|(number, who)| (column(who), number));
+            Numbers::new(pairs.filter(|(text, _)| text.some()))
+        };
+        let users = whos().filter(|(_, who)| who.user.some());
+        let sessions = whos().filter(|(_, who)| who.kind == IdentityKind::Session);
+        let origins = (0u32..).zip(log.origins());
+        let hash = foldhash::fast::RandomState::default();
+        Index {
             by_credential: by_credential(log, &by_who),
-            by_shared: Map::default(),
-            telling: log.numbers().filter(|row| log.is_telling(*row)).collect(),
+            by_shared,
+            telling,
             by_who,
             by_origin: Groups::new(log, log.origins().len(), |row| log.origin(row)),
-            keys: Map::default(),
-            arns: Map::default(),
-            users: Map::default(),
-            issuers: Map::default(),
-            source_identities: Map::default(),
-            session_names: Map::default(),
-            addresses: Map::default(),
-        };
-        for row in &index.telling {
-            if let Some(shared) = log.row(*row).shared() {
-                index.by_shared.entry(shared).or_default().push(*row);
-            }
-        }
-        index.telling.retain(|row| !log.facts(*row).is_empty());
-        for (number, who) in (0u32..).zip(log.whos()) {
-            index.add(log, number, who);
-        }
-        for (number, origin) in (0u32..).zip(log.origins()) {
-            if origin.address.some() {
-                index
-                    .addresses
-                    .entry(origin.address)
-                    .or_default()
-                    .push(number);
-            }
-        }
-        index
-    }
-
-    fn add(&mut self, log: &Log, number: u32, who: &Who) {
-        for (column, map) in [
-            (who.key, &mut self.keys),
-            (who.arn, &mut self.arns),
-            (who.issuer, &mut self.issuers),
-            (who.source_identity, &mut self.source_identities),
-        ] {
-            if column.some() {
-                map.entry(column).or_default().push(number);
-            }
-        }
-        if who.user.some() {
-            self.users
-                .entry((who.account, who.user))
-                .or_default()
-                .push(number);
-        }
-        if who.kind == IdentityKind::Session {
-            let name = log.text(who.arn).rsplit('/').next().unwrap_or_default();
-            match self.session_names.get_mut(name) {
-                Some(numbers) => numbers.push(number),
-                None => drop(self.session_names.insert(name.to_owned(), vec![number])),
-            }
+            keys: column(|who| who.key),
+            arns: column(|who| who.arn),
+            users: Numbers::new(users.map(|(number, who)| ((who.account, who.user), number))),
+            issuers: column(|who| who.issuer),
+            source_identities: column(|who| who.source_identity),
+            session_names: Numbers::new(
+                sessions.map(|(number, who)| (hash.hash_one(session_name(log, who)), number)),
+            ),
+            hash,
+            addresses: Numbers::new(
+                origins
+                    .map(|(number, origin)| (origin.address, number))
+                    .filter(|(address, _)| address.some()),
+            ),
         }
     }
 
     /// Events by access key id.
     pub(crate) fn by_key(&self, key: Sym) -> Vec<u32> {
-        self.by_who.all(self.keys.get(&key))
+        self.by_who.all(self.keys.get(key))
     }
 
     /// Events by the caller's whole ARN.
     pub(crate) fn by_arn(&self, arn: Sym) -> Vec<u32> {
-        self.by_who.all(self.arns.get(&arn))
+        self.by_who.all(self.arns.get(arn))
     }
 
     /// Events by account and user name.
     pub(crate) fn by_user(&self, account: Sym, user: Sym) -> Vec<u32> {
-        self.by_who.all(self.users.get(&(account, user)))
+        self.by_who.all(self.users.get((account, user)))
     }
 
     /// Events of sessions by the ARN of their role.
     pub(crate) fn by_issuer(&self, issuer: Sym) -> Vec<u32> {
-        self.by_who.all(self.issuers.get(&issuer))
+        self.by_who.all(self.issuers.get(issuer))
     }
 
     /// The roles that sessions were issued for.
     pub(crate) fn issuers(&self) -> impl Iterator<Item = Sym> {
-        self.issuers.keys().copied()
+        let roles = self.issuers.0.chunk_by(|(a, _), (b, _)| a == b);
+        roles.map(|role| role[0].0)
     }
 
     /// Events by source identity.
     pub(crate) fn by_source_identity(&self, identity: Sym) -> Vec<u32> {
-        self.by_who.all(self.source_identities.get(&identity))
+        self.by_who.all(self.source_identities.get(identity))
     }
 
     /// Events of sessions by the last part of the session's ARN.
-    pub(crate) fn by_session_name(&self, name: &str) -> Vec<u32> {
-        self.by_who.all(self.session_names.get(name))
+    pub(crate) fn by_session_name(&self, log: &Log, name: &str) -> Vec<u32> {
+        let mut named = self.session_names.get(self.hash.hash_one(name)).to_vec();
+        named.retain(|(_, who)| session_name(log, &log.whos()[*who as usize]) == name);
+        self.by_who.all(&named)
     }
 
     /// Events by source address.
     pub(crate) fn by_address(&self, address: Sym) -> Vec<u32> {
-        self.by_origin.all(self.addresses.get(&address))
+        self.by_origin.all(self.addresses.get(address))
     }
+}
+
+/// The last part of a session's ARN.
+fn session_name<'l>(log: &'l Log, who: &Who) -> &'l str {
+    log.text(who.arn).rsplit('/').next().unwrap_or_default()
 }
 
 fn by_credential(log: &Log, by_who: &Groups) -> BTreeMap<Credential, Vec<u32>> {

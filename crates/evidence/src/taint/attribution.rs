@@ -229,7 +229,7 @@ impl<'a> Taint<'a> {
             What::InstanceMade => {
                 let name = self.log.text(fact.name);
                 self.taint_all(
-                    self.index.by_session_name(name),
+                    self.index.by_session_name(self.log, name),
                     Link::CreatedInstance,
                     from,
                     |row| row.at() >= at,
@@ -389,7 +389,10 @@ impl<'a> Taint<'a> {
             .next()
             .unwrap_or_default();
         let middle = format!(":assumed-role/{role}/");
-        for at in self.index.by_session_name(self.log.text(fact.name)) {
+        for at in self
+            .index
+            .by_session_name(self.log, self.log.text(fact.name))
+        {
             let other = &self.row(at);
             if other.at() < row.at() || other.account != row.account {
                 continue;
