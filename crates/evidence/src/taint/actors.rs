@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
-use crate::log::tables::Map;
+use crate::log::tables::{Map, Numbers};
 use crate::log::{IdentityKind, Log, Row, Sym, Who};
 use crate::text::is_long_lived;
 
@@ -106,33 +106,16 @@ impl Groups {
     }
 
     /// The members of several groups, in order.
-    fn all<K>(&self, groups: &[(K, u32)]) -> Vec<u32> {
+    fn all(&self, groups: impl ExactSizeIterator<Item = u32>) -> Vec<u32> {
+        let several = groups.len() > 1;
         let mut all: Vec<u32> = Vec::new();
-        for (_, group) in groups {
-            all.extend_from_slice(self.get(*group));
+        for group in groups {
+            all.extend_from_slice(self.get(group));
         }
-        if groups.len() > 1 {
+        if several {
             all.sort_unstable();
         }
         all
-    }
-}
-
-/// Numbers by what they carry, in one sorted list: most keys have one number alone.
-struct Numbers<K>(Vec<(K, u32)>);
-
-impl<K: Ord + Copy> Numbers<K> {
-    fn new(pairs: impl Iterator<Item = (K, u32)>) -> Self {
-        let mut pairs: Vec<(K, u32)> = pairs.collect();
-        pairs.sort_unstable();
-        pairs.shrink_to_fit();
-        Numbers(pairs)
-    }
-
-    fn get(&self, key: K) -> &[(K, u32)] {
-        let from = self.0.partition_point(|(other, _)| *other < key);
-        let count = self.0[from..].partition_point(|(other, _)| *other == key);
-        &self.0[from..from + count]
     }
 }
 
@@ -221,8 +204,7 @@ impl Index {
 
     /// The roles that sessions were issued for.
     pub(crate) fn issuers(&self) -> impl Iterator<Item = Sym> {
-        let roles = self.issuers.0.chunk_by(|(a, _), (b, _)| a == b);
-        roles.map(|role| role[0].0)
+        self.issuers.keys()
     }
 
     /// Events by source identity.
@@ -232,9 +214,10 @@ impl Index {
 
     /// Events of sessions by the last part of the session's ARN.
     pub(crate) fn by_session_name(&self, log: &Log, name: &str) -> Vec<u32> {
-        let mut named = self.session_names.get(self.hash.hash_one(name)).to_vec();
-        named.retain(|(_, who)| session_name(log, &log.whos()[*who as usize]) == name);
-        self.by_who.all(&named)
+        let alike = self.session_names.get(self.hash.hash_one(name));
+        let is_it = |who: &u32| session_name(log, &log.whos()[*who as usize]) == name;
+        let named: Vec<u32> = alike.filter(is_it).collect();
+        self.by_who.all(named.into_iter())
     }
 
     /// Events by source address.

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::log::tables::{Map, Set};
+use crate::log::tables::{Map, Numbers, Set};
 use crate::log::{Fact, IdentityKind, Log, Row, Sym, What};
 use crate::taint::actors::{Credential, Index};
 use crate::taint::links::{Doubt, Link, Mark};
@@ -30,21 +30,28 @@ pub(crate) struct Taint<'a> {
     spared: Set<u32>,
     queue: VecDeque<u32>,
     /// Events that announce a key, by key.
-    announced: Map<Sym, Vec<u32>>,
+    announced: Numbers<Sym>,
     /// Events that ask for a role, by the role's ARN.
-    asked: Map<Sym, Vec<u32>>,
+    asked: Numbers<Sym>,
     /// Events that set a source identity, by it.
-    set_identity: Map<Sym, Vec<u32>>,
+    set_identity: Numbers<Sym>,
     /// Events that open a session, by the session's ARN.
-    opened: Map<Sym, Vec<u32>>,
+    opened: Numbers<Sym>,
     /// Role switches in the console, by the ARN they came from.
-    switched: Map<Sym, Vec<u32>>,
+    switched: Numbers<Sym>,
 }
 
 impl<'a> Taint<'a> {
     /// No event marked yet.
     pub(crate) fn new(log: &'a Log, index: &'a Index) -> Self {
-        let mut taint = Taint {
+        let facts = |what: What| {
+            let rows = index.telling.iter();
+            let all = rows.flat_map(|row| log.facts(*row).iter().map(|fact| (*row, fact)));
+            all.filter(move |(_, fact)| fact.what == what)
+        };
+        let named = |what| Numbers::new(facts(what).map(|(row, fact)| (fact.name, row)));
+        let opened = facts(What::Minted).filter(|(_, fact)| fact.other.some());
+        Taint {
             log,
             index,
             marks: vec![Mark::None; log.len()],
@@ -52,28 +59,12 @@ impl<'a> Taint<'a> {
             doubts: Map::default(),
             spared: Set::default(),
             queue: VecDeque::new(),
-            announced: Map::default(),
-            asked: Map::default(),
-            set_identity: Map::default(),
-            opened: Map::default(),
-            switched: Map::default(),
-        };
-        for row in &index.telling {
-            for fact in log.facts(*row) {
-                let map = match fact.what {
-                    What::Minted => &mut taint.announced,
-                    What::RoleAsked => &mut taint.asked,
-                    What::SourceIdentitySet => &mut taint.set_identity,
-                    What::SwitchedFrom => &mut taint.switched,
-                    _ => continue,
-                };
-                map.entry(fact.name).or_default().push(*row);
-                if fact.what == What::Minted && fact.other.some() {
-                    taint.opened.entry(fact.other).or_default().push(*row);
-                }
-            }
+            announced: named(What::Minted),
+            asked: named(What::RoleAsked),
+            set_identity: named(What::SourceIdentitySet),
+            opened: Numbers::new(opened.map(|(row, fact)| (fact.other, row))),
+            switched: named(What::SwitchedFrom),
         }
-        taint
     }
 
     /// The mark of an event.
@@ -87,11 +78,8 @@ impl<'a> Taint<'a> {
     }
 
     /// The events that announce a key.
-    pub(crate) fn announcers(&self, key: Sym) -> &[u32] {
-        self.announced
-            .get(&key)
-            .map(Vec::as_slice)
-            .unwrap_or_default()
+    pub(crate) fn announcers(&self, key: Sym) -> impl Iterator<Item = u32> {
+        self.announced.get(key)
     }
 
     /// All events of the attacker's, in the order of time.
@@ -267,11 +255,8 @@ impl<'a> Taint<'a> {
         let rivals = self.other_makers(fact.other, from);
         for at in self.index.by_arn(fact.other) {
             let other = &self.row(at);
-            if self
-                .announced
-                .get(&other.key)
-                .is_some_and(|makers| !makers.contains(&from))
-            {
+            let makers = || self.announced.get(other.key);
+            if makers().len() > 0 && makers().all(|maker| maker != from) {
                 continue;
             }
             if other.made != 0 {
@@ -291,11 +276,8 @@ impl<'a> Taint<'a> {
 
     /// Whether someone else opened a session of the same name.
     fn other_makers(&self, session: Sym, from: u32) -> bool {
-        self.opened.get(&session).is_some_and(|makers| {
-            makers
-                .iter()
-                .any(|maker| *maker != from && self.mark(*maker) != Mark::Tainted)
-        })
+        let mut makers = self.opened.get(session);
+        makers.any(|maker| maker != from && self.mark(maker) != Mark::Tainted)
     }
 
     /// A password the attacker set: logins with it until someone else changes it.
@@ -339,20 +321,15 @@ impl<'a> Taint<'a> {
                 && arn.rsplit('/').next() == Some(name)
                 && arn.split(':').nth(4) == Some(account)
         };
-        let mut roles: Vec<Sym> = self
-            .asked
-            .keys()
-            .copied()
-            .filter(|arn| is_role(self.log.text(*arn)))
-            .collect();
-        roles.sort_unstable();
+        let roles = self.asked.keys();
+        let roles: Vec<Sym> = roles.filter(|arn| is_role(self.log.text(*arn))).collect();
         let link = if outside {
             Link::ChangedTrust
         } else {
             Link::CreatedRole
         };
         for role in roles {
-            for asked in self.asked.get(&role).cloned().unwrap_or_default() {
+            for asked in self.asked.get(role).collect::<Vec<u32>>() {
                 let caller = &self.row(asked);
                 let foreign = caller.account.some() && caller.account != row.account;
                 if caller.at() >= row.at()
@@ -407,14 +384,8 @@ impl<'a> Taint<'a> {
 
     /// A source identity stays with a session through every further role.
     fn source_identity(&mut self, from: u32, row: &Row<'_>, identity: Sym) {
-        let makers = self
-            .set_identity
-            .get(&identity)
-            .cloned()
-            .unwrap_or_default();
-        let shared = makers
-            .iter()
-            .any(|maker| self.mark(*maker) != Mark::Tainted && !self.row(*maker).error.some());
+        let is_foreign = |maker| self.mark(maker) != Mark::Tainted && !self.row(maker).error.some();
+        let shared = self.set_identity.get(identity).any(is_foreign);
         for at in self.index.by_source_identity(identity) {
             if self.log.at(at) >= row.at() {
                 if shared {
@@ -437,11 +408,8 @@ impl<'a> Taint<'a> {
         let within = |other: &Row<'_>| (0..=CONSOLE_LIFE).contains(&(other.at() - at));
         for other in self.index.by_arn(row.arn) {
             let event = &self.row(other);
-            let announced = self.announced.get(&event.key).is_some_and(|makers| {
-                makers
-                    .iter()
-                    .any(|maker| self.mark(*maker) != Mark::Tainted)
-            });
+            let makers = || self.announced.get(event.key);
+            let announced = makers().any(|maker| self.mark(maker) != Mark::Tainted);
             let same_session =
                 row.kind == IdentityKind::Session && (event.made >= made || event.made == 0);
             let long_lived = crate::text::is_long_lived(self.log.text(event.key));
@@ -454,7 +422,7 @@ impl<'a> Taint<'a> {
                 self.taint(other, Link::Console, Some(from));
             }
         }
-        for switch in self.switched.get(&row.arn).cloned().unwrap_or_default() {
+        for switch in self.switched.get(row.arn).collect::<Vec<u32>>() {
             if within(&self.row(switch)) && self.row(switch).address == row.address {
                 self.taint(switch, Link::SwitchedRole, Some(from));
             }

@@ -393,9 +393,7 @@ impl Seeding<'_> {
             .map(|row| self.log.row(*row).key)
             .filter(|key| key.some())
             .collect();
-        let makers = keys
-            .into_iter()
-            .flat_map(|key| taint.announcers(key).iter().copied());
+        let makers = keys.into_iter().flat_map(|key| taint.announcers(key));
         makers
             .filter(|row| {
                 let event = &self.log.row(*row);
