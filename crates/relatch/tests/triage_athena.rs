@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use support::{ANSWERS, Lake, Manual, Ran, TRAIL, Tool};
@@ -148,6 +148,50 @@ fn assert_told(ran: &Ran, athena: &Value) {
     ] {
         assert!(ran.err.contains(words), "{words}\n{ran}");
     }
+}
+
+/// Access keys that the case holds for the thief's.
+async fn held(tool: &Tool) -> BTreeSet<String> {
+    let report = parsed(&tool.ok("report --json").await);
+    let actors = report["actors"].as_array().expect("a list").iter();
+    let keys = actors.flat_map(|actor| actor["keys"].as_array().expect("a list").clone());
+    keys.map(|key| key.as_str().expect("text").to_string())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acquittal_over_fetched_rows_takes_off_no_more_than_over_the_files() {
+    let lake = lake().await;
+    let tool = lake.tool();
+    let ops = "AKIAOPSOPSOPSOPSOPS1";
+    tool.ok("case open --title t --identity-file identity.txt")
+        .await;
+    let ran = ask(
+        &tool,
+        TABLE,
+        &format!(" --record --key {OWNER} --key {ops}"),
+    )
+    .await;
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let before = held(&tool).await;
+    assert!(before.contains(OWNER) && before.contains(ops), "{before:?}");
+
+    // The acquitted is no longer followed, so that other rows are fetched than before.
+    let acquit = format!("--record --acquit {ops} --because oncall");
+    let ran = ask(&tool, TABLE, &format!(" {acquit}")).await;
+    assert_eq!(ran.code, Some(0), "{ran}");
+    assert!(
+        ran.err.contains("evidence that this run did not read"),
+        "{ran}"
+    );
+    let fetched = held(&tool).await;
+    let mut expected = before.clone();
+    expected.remove(ops);
+    assert_eq!(fetched, expected, "nobody but the acquitted");
+    tool.ok(&format!("triage logs {SINCE} {acquit}")).await;
+    let files = held(&tool).await;
+    assert!(fetched.is_superset(&files), "{fetched:?} {files:?}");
+    assert!(files.contains(OWNER), "{files:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

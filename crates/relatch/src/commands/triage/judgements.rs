@@ -76,9 +76,11 @@ impl Judgements {
             if case.ledger.with(|state| has_read_all(state, after)) {
                 cleared = self.cleared(case, sources, &options.seeds, after)?;
             } else {
+                cleared = self.themselves(after);
                 app.printer.note(
-                    "the journal holds evidence that this run did not read: whoever it convicted \
-                     stays so; run triage on all of it to take the acquitted off",
+                    "the journal holds evidence that this run did not read: the acquitted alone \
+                     are taken off the thief; whoever else they led to stays convicted until \
+                     triage runs on all of it",
                 );
             }
         }
@@ -111,9 +113,33 @@ impl Judgements {
         Ok(held(without)?.without(&held(with)?))
     }
 
+    /// The acquitted by name, and the keys of a session, without what this run still holds for
+    /// the thief's. It needs no evidence but a person's word. The user behind a key is not among
+    /// it: other keys of his may be the thief's.
+    fn themselves(&self, after: &Triage) -> Held {
+        let mut own = Held::default();
+        for actor in self.acquitted() {
+            let names = if actor.starts_with("arn:") {
+                &mut own.arns
+            } else {
+                &mut own.keys
+            };
+            names.insert(actor.to_owned());
+            for seen in after.actors.iter().filter(|seen| seen.id == actor) {
+                own.keys.extend(seen.access_keys.iter().cloned());
+            }
+        }
+        own.without(&Held::by(after))
+    }
+
+    fn acquitted(&self) -> impl Iterator<Item = &str> {
+        let now = self.now.iter();
+        let acquitted = now.filter(|(_, judgement)| *judgement == Judgement::Acquitted);
+        acquitted.map(|(actor, _)| actor.as_str())
+    }
+
     fn acquits(&self) -> bool {
-        let mut now = self.now.iter();
-        now.any(|(_, judgement)| *judgement == Judgement::Acquitted)
+        self.acquitted().next().is_some()
     }
 
     /// The first acquittal says what all of them took off together.
