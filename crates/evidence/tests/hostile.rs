@@ -419,6 +419,17 @@ fn what_a_caller_chose_reaches_no_terminal() {
 }
 
 #[test]
+fn half_a_character_hides_no_request_in_silence() {
+    let mut odd = event("odd");
+    odd["requestParameters"] = json!({"secretId": "prod/db", "versionStage": "HERE"});
+    let with = |text: &str| told(odd.to_string().replace("HERE", text));
+    assert_eq!(with("\\ud83d\\ude00").problems, Vec::new());
+    let found = with("\\ud83d");
+    assert_eq!(ids(&found), 1);
+    named(&found, "request or answer cannot be read: odd");
+}
+
+#[test]
 fn huge_numbers_lose_no_event_in_silence() {
     for number in [
         "1e999",

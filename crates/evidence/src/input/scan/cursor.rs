@@ -277,7 +277,13 @@ impl<'a> Cursor<'a> {
             b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => 2,
             b'u' => {
                 let digits = self.bytes.get(self.at + 2..self.at + 6)?;
-                digits.iter().all(u8::is_ascii_hexdigit).then_some(6)?
+                // Half a character needs its other half: whether it is there, others may tell.
+                let is_half = matches!(
+                    digits,
+                    [b'd' | b'D', b'8' | b'9' | b'a'..=b'f' | b'A'..=b'F', ..]
+                );
+                let is_whole = digits.iter().all(u8::is_ascii_hexdigit) && !is_half;
+                is_whole.then_some(6)?
             }
             _ => return None,
         };

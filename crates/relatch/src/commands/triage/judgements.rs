@@ -119,12 +119,12 @@ impl Judgements {
     fn themselves(&self, after: &Triage) -> Held {
         let mut own = Held::default();
         for actor in self.acquitted() {
-            let names = if actor.starts_with("arn:") {
-                &mut own.arns
-            } else {
-                &mut own.keys
-            };
-            names.insert(actor.to_owned());
+            // Root users and services have names of ours (`root:111122223333`), which nobody holds.
+            if actor.starts_with("arn:") {
+                own.arns.insert(actor.to_owned());
+            } else if !actor.contains(':') {
+                own.keys.insert(actor.to_owned());
+            }
             for seen in after.actors.iter().filter(|seen| seen.id == actor) {
                 own.keys.extend(seen.access_keys.iter().cloned());
             }
