@@ -30,6 +30,8 @@ enum Who {
 struct Run {
     took: Duration,
     cpu: Duration,
+    /// The server's processor time.
+    server: Duration,
     /// Requests, where they were counted.
     requests: Option<u64>,
 }
@@ -83,6 +85,10 @@ fn report(
     let [bare_requests, ours_requests] = counts.map(|run| run.requests.unwrap_or(0));
     let equal = ratio(ours_requests as f64, bare_requests as f64);
     let cpu = |runs: &[Run]| spread(runs.iter().map(|run| ms(run.cpu) / keys as f64).collect());
+    let server = |runs: &[Run]| {
+        let times = runs.iter().map(|run| ms(run.server) / keys as f64);
+        spread(times.collect())
+    };
     let shown = |(least, middle): (f64, f64)| format!("{least:.2} / {middle:.2}");
     output::table(
         &format!(
@@ -102,6 +108,8 @@ fn report(
             ),
             ("our processor time a key, ms: bare", shown(cpu(bare))),
             ("our processor time a key, ms: ours", shown(cpu(ours))),
+            ("the server's: bare", shown(server(bare))),
+            ("the server's: ours", shown(server(ours))),
             ("peak memory", format!("{} MB", output::peak_mb())),
         ],
     );
@@ -135,6 +143,7 @@ fn one(who: Who, keys: usize, at_once: usize, counted: bool) -> Result<Run, Erro
             Some(proxy) => peer::connection(proxy.endpoint.clone()).await,
             None => direct,
         };
+        let server = peer.cpu();
         let (took, cpu) = match who {
             Who::Bare => {
                 let (began, cpu) = (Instant::now(), output::cpu());
@@ -143,13 +152,15 @@ fn one(who: Who, keys: usize, at_once: usize, counted: bool) -> Result<Run, Erro
             }
             Who::Ours => ours(connection, &users, at_once).await?,
         };
+        let server = peer.cpu().saturating_sub(server);
         let requests = proxy.map(|proxy| proxy.seen());
         output::line(&format!(
-            "{who:?}: {keys} keys in {took:.2?}, {cpu:.2?} of processor time"
+            "{who:?}: {keys} keys in {took:.2?}, {cpu:.2?} of processor time, the server's {server:.2?}"
         ));
         Ok(Run {
             took,
             cpu,
+            server,
             requests,
         })
     })

@@ -53,15 +53,17 @@ pub(crate) async fn carry_out(
     };
     let failed = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&failed);
-    let engine = Engine::new(context, move |event| {
+    let engine = Arc::new(Engine::new(context, move |event| {
         if matches!(&event, Event::Ended { how, .. } if *how != "done")
             || matches!(event, Event::NotYet { .. })
         {
             counted.fetch_add(1, Ordering::Relaxed);
         }
-    });
+    }));
     let (_go_on, stop) = watch::channel(false);
-    match engine.run(Patience::Forever, stop).await? {
+    // As the program does: among its steps, not on the thread that waits for it.
+    let run = tokio::spawn(async move { engine.run(Patience::Forever, stop).await });
+    match run.await?? {
         Ended::Finished => Ok(failed.load(Ordering::Relaxed)),
         other => Err(format!("the run did not finish: {other:?}").into()),
     }

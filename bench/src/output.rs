@@ -62,7 +62,12 @@ fn status(name: &str) -> u64 {
 
 /// Processor time that this process has used.
 pub(crate) fn cpu() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    cpu_of("self")
+}
+
+/// Processor time that a process has used; none when it is gone.
+pub(crate) fn cpu_of(process: &str) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let after = stat.rsplit_once(") ").map_or("", |(_, rest)| rest);
     let ticks: u64 = after
         .split(' ')

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use relatch_aws::{Connection, Options};
 use relatch_secret::Secret;
 
-use crate::Error;
+use crate::{Error, output};
 
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -86,6 +86,15 @@ impl Peer {
     /// Its base address.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Processor time that it has used.
+    pub(crate) fn cpu(&self) -> Duration {
+        let leash = self.leash.id();
+        let children = std::fs::read_to_string(format!("/proc/{leash}/task/{leash}/children"));
+        let children = children.unwrap_or_default();
+        let server = children.split_whitespace().next();
+        server.map(output::cpu_of).unwrap_or_default()
     }
 
     /// Its port.

@@ -23,7 +23,7 @@ const MIGRATIONS: &[&str] = &[
         at   TEXT NOT NULL,
         by   TEXT NOT NULL,
         prev TEXT NOT NULL,
-        hash TEXT NOT NULL UNIQUE,
+        hash TEXT NOT NULL,
         fact TEXT NOT NULL
     ) STRICT;
     CREATE TRIGGER facts_are_never_changed BEFORE UPDATE ON facts

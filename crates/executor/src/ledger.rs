@@ -14,9 +14,9 @@ use crate::{disk, process};
 /// How often an append is tried again on a journal that others write to as well.
 const TRIES: usize = 16;
 
-/// How long a write waits for facts of other steps while many are at work: far less than any
+/// How long a write waits for facts of other steps while many are at work: no more than a quick
 /// request takes, and a sync of the disk is shared by ten steps instead of two.
-const GATHER: Duration = Duration::from_millis(4);
+const GATHER: Duration = Duration::from_millis(10);
 
 /// A journal and its fold, kept in step. Every write goes through here.
 ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use relatch_case::Fact;
-use relatch_executor::{Ended, Engine, Patience, survey};
+use relatch_executor::{Ended, Engine, EngineError, Patience, survey};
 use relatch_rotation::drift::drift;
 use relatch_rotation::{Decision, decide};
 use serde::Serialize;
@@ -135,9 +135,12 @@ pub(crate) async fn carry_out(
             std::process::exit(130);
         }
     });
-    let ended = engine.run(patience, stopping).await;
+    // Among its steps, and not on the thread that waits for it, which each of them would wake.
+    let at_work = Arc::clone(engine);
+    let run = tokio::spawn(async move { at_work.run(patience, stopping).await });
+    let ended = run.await;
     listener.abort();
-    Ok(ended?)
+    Ok(ended.map_err(EngineError::Crashed)??)
 }
 
 /// Refuses to go on in a world that is not what the plan was made for, and says why.
