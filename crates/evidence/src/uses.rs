@@ -58,8 +58,8 @@ pub fn uses_of_keys(documents: &[Source], key_ids: &BTreeSet<String>) -> KeyUses
     let worth: Vec<Source> = documents
         .iter()
         .filter(|source| match source {
-            Source::Path(_) => true,
             Source::Bytes { bytes, .. } => may_hold(bytes),
+            _ => true,
         })
         .cloned()
         .collect();

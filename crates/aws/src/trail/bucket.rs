@@ -1,5 +1,7 @@
 //! The bucket that holds the log files.
 
+use std::io::Write;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::SdkError;
 use jiff::Timestamp;
@@ -73,27 +75,36 @@ impl TrailBucket {
 
     /// The bytes of one file, as they lie there (compressed).
     pub async fn get(&self, key: &str) -> Result<Vec<u8>, Fault> {
+        let mut bytes = Vec::new();
+        self.copy(key, &mut bytes).await?;
+        Ok(bytes)
+    }
+
+    /// Copies the bytes of one file, as they lie there (compressed), piece by piece; says how many
+    /// there were. What cannot be written is a [`FaultKind::Local`] failure.
+    pub async fn copy(&self, key: &str, to: &mut (impl Write + Send)) -> Result<u64, Fault> {
         let named = |fault: Fault| {
             Fault::new(
                 fault.kind,
                 format!("s3://{}/{key}: {}", self.url.bucket, fault.detail),
             )
         };
-        let object = self
-            .client
-            .get_object()
-            .bucket(&self.url.bucket)
-            .key(key)
-            .send()
-            .await
-            .map_err(|error| named(fault_of_read(error)))?;
-        let bytes = object.body.collect().await.map_err(|error| {
-            named(Fault::new(
-                FaultKind::Unreachable,
-                format!("the file broke off: {error}"),
-            ))
-        })?;
-        Ok(bytes.to_vec())
+        let asked = self.client.get_object().bucket(&self.url.bucket).key(key);
+        let object = asked.send().await;
+        let mut body = object.map_err(|error| named(fault_of_read(error)))?.body;
+        let mut copied = 0;
+        let broke_off = |error| {
+            let words = format!("the file broke off: {error}");
+            named(Fault::new(FaultKind::Unreachable, words))
+        };
+        while let Some(piece) = body.try_next().await.map_err(broke_off)? {
+            to.write_all(&piece).map_err(|error| {
+                let words = format!("its copy cannot be written: {error}");
+                named(Fault::new(FaultKind::Local, words))
+            })?;
+            copied += piece.len() as u64;
+        }
+        Ok(copied)
     }
 }
 

@@ -34,6 +34,27 @@ pub enum Source {
         /// Its content, compressed or not.
         bytes: Vec<u8>,
     },
+    /// A document that lies in a file of another name, such as a copy of an S3 object.
+    File {
+        /// What to call it in problems and in the list of files.
+        name: String,
+        /// Where it lies.
+        path: PathBuf,
+    },
+    /// A document that is known to be there and could not be had; it becomes a problem.
+    Unread {
+        /// What to call it.
+        name: String,
+        /// Why it could not be had.
+        why: String,
+    },
+    /// A document that was left out on purpose; it is listed.
+    Skipped {
+        /// What to call it.
+        name: String,
+        /// Why it was left out.
+        why: String,
+    },
 }
 
 /// Bounds that keep a hostile file from filling the memory.
@@ -152,6 +173,16 @@ pub(crate) fn read(sources: &[Source], limits: &Limits, detections: Option<&Rule
                 name: name.clone(),
                 named: true,
                 content: Content::Bytes(bytes),
+            }),
+            Source::File { name, path } => inputs.push(Input {
+                name: name.clone(),
+                named: true,
+                content: Content::File(path.clone()),
+            }),
+            Source::Unread { name, why } => taken.problems.push(problem(name, why.clone())),
+            Source::Skipped { name, why } => taken.skipped.push(FileSkipped {
+                path: name.clone(),
+                why: why.clone(),
             }),
         }
     }

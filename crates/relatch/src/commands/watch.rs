@@ -283,12 +283,12 @@ async fn read_logs(
         let through = case.ledger.with(|state| state.watched.get(&name).copied());
         let window = Windowing::default().next(through, since, app.now());
         let read = match path {
-            Some(path) => Ok(vec![Source::Path(path.to_path_buf())]),
+            Some(path) => Ok(vec![Source::Path(path.to_path_buf())].into()),
             None => fetch(app, outside, &name, &keys, window.from, window.to).await,
         };
         match read {
-            Ok(documents) => {
-                let found = uses_of_keys(&documents, &keys);
+            Ok(logs) => {
+                let found = uses_of_keys(&logs.sources, &keys);
                 uses.extend(found.uses.into_iter().map(converted));
                 if found.problems.is_empty() {
                     looked.push((name, window.through));
@@ -313,7 +313,7 @@ async fn fetch(
     keys: &BTreeSet<String>,
     from: Timestamp,
     to: Timestamp,
-) -> Result<Vec<Source>, CommandError> {
+) -> Result<triage::Logs, CommandError> {
     let aws = outside
         .aws
         .as_ref()
@@ -327,7 +327,7 @@ async fn fetch(
         let by = LookupBy::AccessKeyId(key.clone());
         documents.extend(triage::lookup(&aws.connection, region, &by, from, to).await?);
     }
-    Ok(documents)
+    Ok(documents.into())
 }
 
 pub(crate) fn converted(found: relatch_evidence::KeyUse) -> KeyUse {

@@ -3,6 +3,7 @@
 mod answer;
 mod args;
 mod athena;
+mod bucket;
 mod container;
 mod judgements;
 mod out;
@@ -15,6 +16,7 @@ mod start;
 mod verdict;
 
 pub(crate) use args::TriageArgs;
+pub(crate) use bucket::fetch;
 pub(crate) use record::record;
 pub(crate) use run::run;
-pub(crate) use sources::{connection, fetch, lookup};
+pub(crate) use sources::{Logs, connection, lookup};

@@ -3,29 +3,63 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use relatch_aws::{
-    Connection, EventLookup, LookupBy, Options as AwsOptions, TrailBucket, TrailUrl,
-};
+use relatch_aws::{Connection, EventLookup, LookupBy, Options as AwsOptions};
 use relatch_evidence::Source;
+use tempfile::TempDir;
 
 use super::args::TriageArgs;
+use super::bucket::fetch;
 use crate::app::App;
-use crate::error::{CommandError, Kind, OfKind};
+use crate::error::{CommandError, Kind};
+
+/// Logs, with the folders that hold the copies of some of them.
+#[derive(Debug, Default)]
+pub(crate) struct Logs {
+    pub(crate) sources: Vec<Source>,
+    /// They go with this.
+    copies: Vec<TempDir>,
+}
+
+impl From<Vec<Source>> for Logs {
+    fn from(sources: Vec<Source>) -> Self {
+        let copies = Vec::new();
+        Self { sources, copies }
+    }
+}
+
+impl Logs {
+    /// Logs of which some lie in this folder.
+    pub(super) fn copied(sources: Vec<Source>, folder: TempDir) -> Self {
+        let copies = vec![folder];
+        Self { sources, copies }
+    }
+
+    fn extend(&mut self, other: Self) {
+        self.sources.extend(other.sources);
+        self.copies.extend(other.copies);
+    }
+}
+
+/// So many days before the attack can have begun are read too: what was usual then shows what
+/// is not. As many as of a table.
+const DAYS_BEFORE: i64 = 7;
 
 /// All the logs that were named.
-pub(super) async fn sources(app: &App, args: &TriageArgs) -> Result<Vec<Source>, CommandError> {
-    let mut sources = Vec::new();
+pub(super) async fn sources(app: &App, args: &TriageArgs) -> Result<Logs, CommandError> {
+    let mut logs = Logs::default();
+    let since = args.since.map(|since| days_before(since, DAYS_BEFORE));
     for path in &args.paths {
         if path.starts_with("s3://") {
-            sources.extend(bucket(app, path, args.since, args.until).await?);
+            let connection = connection(app).await;
+            logs.extend(fetch(app, &connection, path, since, args.until).await?);
         } else {
-            sources.push(Source::Path(PathBuf::from(path)));
+            logs.sources.push(Source::Path(PathBuf::from(path)));
         }
     }
     if args.lookup {
-        sources.extend(history(app, args).await?);
+        logs.sources.extend(history(app, args, since).await?);
     }
-    Ok(sources)
+    Ok(logs)
 }
 
 /// A connection to the account that is configured.
@@ -40,42 +74,11 @@ pub(crate) async fn connection(app: &App) -> Connection {
     .await
 }
 
-/// Fetches log files of a bucket.
-async fn bucket(
+async fn history(
     app: &App,
-    url: &str,
+    args: &TriageArgs,
     since: Option<Timestamp>,
-    until: Option<Timestamp>,
 ) -> Result<Vec<Source>, CommandError> {
-    let connection = connection(app).await;
-    fetch(app, &connection, url, since, until).await
-}
-
-/// Fetches log files of a bucket over a connection.
-pub(crate) async fn fetch(
-    app: &App,
-    connection: &Connection,
-    url: &str,
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
-) -> Result<Vec<Source>, CommandError> {
-    let parsed = TrailUrl::parse(url).kind(Kind::Usage)?;
-    let bucket = TrailBucket::open(connection, &connection.region(), parsed).await?;
-    let mut objects = bucket.objects(since, until);
-    let mut sources = Vec::new();
-    while let Some(object) = objects.next().await? {
-        let bytes = bucket.get(&object.key).await?;
-        sources.push(Source::Bytes {
-            name: format!("{url} {}", object.key),
-            bytes,
-        });
-    }
-    app.printer
-        .note(&format!("{url}: {} log files", sources.len()));
-    Ok(sources)
-}
-
-async fn history(app: &App, args: &TriageArgs) -> Result<Vec<Source>, CommandError> {
     if args.keys.is_empty() {
         return Err(CommandError::new(
             Kind::Usage,
@@ -84,7 +87,7 @@ async fn history(app: &App, args: &TriageArgs) -> Result<Vec<Source>, CommandErr
     }
     let connection = connection(app).await;
     let end = args.until.unwrap_or_else(|| app.now());
-    let start = args.since.unwrap_or_else(|| days_before(end, 90));
+    let start = since.unwrap_or_else(|| days_before(end, 90));
     let mut sources = Vec::new();
     let regions = app.config.regions(&[]);
     let regions = if regions.is_empty() {
