@@ -25,10 +25,12 @@ soak:
 	cargo build --locked --release -p relatch-simulation
 	"$(CARGO_TARGET_DIR)/release/relatch-soak" --schedules $(N) --seed-from $(SEED) --threads 2
 
-# The readers of logs, rules and policies against mutated input, SECONDS long in all.
+# The readers of logs, rules and policies against mutated input, SECONDS long in all, mutated anew
+# each time unless FUZZ_SEED is another number than 0.
 SECONDS ?= 120
+FUZZ_SEED ?= 0
 fuzz:
-	@bash fuzz/run $(SECONDS)
+	@SEED=$(FUZZ_SEED) bash fuzz/run $(SECONDS)
 
 check:
 	bash .ci/run

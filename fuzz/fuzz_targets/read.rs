@@ -55,8 +55,14 @@ fn has_content(bytes: &[u8]) -> bool {
 
 /// Whoever looks for a key finds the events that the whole triage saw it in.
 fn uses(source: &Source, found: &Triage) {
+    let Source::Bytes { bytes, .. } = source else {
+        return;
+    };
+    if !is_shown_as_written(bytes) {
+        return;
+    }
     let keys = found.actors.iter().flat_map(|actor| &actor.access_keys);
-    let keys: BTreeSet<String> = keys.filter(|key| plain(source, key)).cloned().collect();
+    let keys: BTreeSet<String> = keys.filter(|key| stands_in(bytes, key)).cloned().collect();
     if keys.is_empty() {
         return;
     }
@@ -65,11 +71,15 @@ fn uses(source: &Source, found: &Triage) {
     assert_eq!(seen, keys.iter().collect(), "a use was missed");
 }
 
-/// Whether the key stands in the bytes as it is.
-fn plain(source: &Source, key: &str) -> bool {
-    let Source::Bytes { bytes, .. } = source else {
-        return false;
-    };
+/// Whether no text in the document is shown in another way than it was read: what is left of a
+/// name without its terminal escapes is another name, and no log has a key of either.
+fn is_shown_as_written(bytes: &[u8]) -> bool {
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n') && *byte != b'\\';
+    bytes.iter().all(plain)
+}
+
+/// Whether the key stands in the bytes as it is: in a table quotes are doubled.
+fn stands_in(bytes: &[u8], key: &str) -> bool {
     bytes
         .windows(key.len().max(1))
         .any(|part| part == key.as_bytes())
