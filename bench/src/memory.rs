@@ -324,8 +324,10 @@ impl Roller for MemoryRoller {
 pub(crate) struct OpenDrawer(Mutex<HashMap<String, Vec<u8>>>);
 
 impl Sealed for OpenDrawer {
-    fn seal(&self, name: &str, value: &Secret) -> Result<(), CustodyError> {
-        lock(&self.0).insert(name.to_string(), value.expose().to_vec());
+    fn seal(&self, values: &[(String, Secret)]) -> Result<(), CustodyError> {
+        let values = values.iter();
+        let values = values.map(|(name, value)| (name.clone(), value.expose().to_vec()));
+        lock(&self.0).extend(values);
         Ok(())
     }
 

@@ -119,7 +119,7 @@ async fn keep(job: &Job, container: &Container, slot: &Slot) -> Result<StepResul
     if job.before(container, &slots).get(slot) != Some(&fingerprint) {
         return Err(gone());
     }
-    job.ctx.vault.keep_old(&job.step.credential, value)?;
+    job.ctx.vault.keep_old(&job.step.credential, value).await?;
     pass("keep/sealed");
     Ok(StepResult {
         fingerprint: Some(fingerprint),
@@ -146,7 +146,8 @@ async fn mint(job: &Job, attempt: u32, baseline: &Value) -> Outcome {
     let sealed = job
         .ctx
         .vault
-        .keep_new(&job.step.credential, attempt, &minted.id, &minted.secret);
+        .keep_new(&job.step.credential, attempt, &minted.id, &minted.secret)
+        .await;
     if let Err(fault) = sealed {
         // Outside there is a key that nobody can use: it goes before anything else happens.
         return match remove(job, &minted.id).await {

@@ -77,10 +77,10 @@ impl Engine {
         }
         let id = check(&job, &value).await?;
         let taken = if let Some(lease) = self.lease() {
-            take(&job, &lease, &id, &value)
+            take(&job, &lease, &id, &value).await
         } else {
             let lease = ctx.ledger.acquire(ctx.clock.now(), 30)?;
-            let taken = take(&job, &lease, &id, &value);
+            let taken = take(&job, &lease, &id, &value).await;
             ctx.ledger.release(&lease)?;
             taken
         };
@@ -98,7 +98,7 @@ impl Engine {
 }
 
 /// Seals a key and records it; says whether the task still waited for it, and for nothing else.
-fn take(job: &Job, lease: &Lease, id: &KeyId, value: &Secret) -> Result<bool, HandOverError> {
+async fn take(job: &Job, lease: &Lease, id: &KeyId, value: &Secret) -> Result<bool, HandOverError> {
     let (ledger, step) = (&job.ctx.ledger, &job.step.id);
     let now = job.ctx.clock.now();
     let waits = |state: &State| {
@@ -114,7 +114,8 @@ fn take(job: &Job, lease: &Lease, id: &KeyId, value: &Secret) -> Result<bool, Ha
     let attempt = ledger.with(last) + 1;
     job.ctx
         .vault
-        .keep_new(&job.step.credential, attempt, id, value)?;
+        .keep_new(&job.step.credential, attempt, id, value)
+        .await?;
     let baseline = serde_json::to_value(MintBaseline {
         keys: [id.clone()].into(),
         name: step.to_string(),

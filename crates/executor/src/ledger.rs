@@ -1,22 +1,16 @@
 //! The journal together with the state it adds up to.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use relatch_case::{Draft, Fact, Journal, JournalError, Lease, Record, State};
 use relatch_rotation::Touched;
-use tokio::sync::oneshot;
 
+use crate::gather::Gather;
 use crate::{disk, process};
 
 /// How often an append is tried again on a journal that others write to as well.
 const TRIES: usize = 16;
-
-/// How long a write waits for facts of other steps while many are at work: no more than a quick
-/// request takes, and a sync of the disk is shared by ten steps instead of two.
-const GATHER: Duration = Duration::from_millis(10);
 
 /// A journal and its fold, kept in step. Every write goes through here.
 ///
@@ -27,10 +21,7 @@ pub struct Ledger {
     journal: Mutex<Box<dyn Journal>>,
     known: Mutex<Known>,
     /// Facts of steps that wait to be written together.
-    queue: Mutex<Vec<Pending>>,
-    turn: tokio::sync::Mutex<()>,
-    /// Whether the last write was for several steps: then more of them are about to come.
-    busy: AtomicBool,
+    pending: Gather<Pending, Result<bool, JournalError>>,
 }
 
 struct Known {
@@ -44,7 +35,6 @@ struct Pending {
     lease: Lease,
     drafts: Vec<Draft>,
     holds: Box<dyn Fn(&State) -> bool + Send>,
-    done: oneshot::Sender<Result<bool, JournalError>>,
 }
 
 impl Ledger {
@@ -59,9 +49,7 @@ impl Ledger {
                 state,
                 touched: None,
             }),
-            queue: Mutex::new(Vec::new()),
-            turn: tokio::sync::Mutex::new(()),
-            busy: AtomicBool::new(false),
+            pending: Gather::default(),
         })
     }
 
@@ -122,39 +110,23 @@ impl Ledger {
         facts: Vec<Fact>,
         holds: impl Fn(&State) -> bool + Send + 'static,
     ) -> Result<bool, JournalError> {
-        let (done, mut answer) = oneshot::channel();
-        lock(&self.queue).push(Pending {
+        let pending = Pending {
             lease: lease.clone(),
             drafts: drafts(&self.by, at, facts),
             holds: Box::new(holds),
-            done,
-        });
-        // Who comes to its turn first writes for everybody who waits.
-        let turn = self.turn.lock().await;
-        if let Ok(answer) = answer.try_recv() {
-            return answer;
-        }
-        if self.busy.load(Ordering::Relaxed) && disk::has_threads() {
-            tokio::time::sleep(GATHER).await;
-        }
-        disk::wait_for(|| self.write_queue());
-        drop(turn);
-        answer.await.unwrap_or(Ok(false))
+        };
+        let written = self
+            .pending
+            .write(pending, |queue| self.write_queue(&queue));
+        written.await.unwrap_or(Ok(false))
     }
 
-    fn write_queue(&self) {
-        let queue = std::mem::take(&mut *lock(&self.queue));
-        self.busy.store(queue.len() > 1, Ordering::Relaxed);
-        if queue.len() > 1 && self.write_together(&queue).is_ok_and(|written| written) {
-            for pending in queue {
-                let _ = pending.done.send(Ok(true));
-            }
-            return;
+    fn write_queue(&self, queue: &[Pending]) -> Vec<Result<bool, JournalError>> {
+        if queue.len() > 1 && self.write_together(queue).is_ok_and(|written| written) {
+            return queue.iter().map(|_| Ok(true)).collect();
         }
-        for pending in queue {
-            let answer = self.append(Some(&pending.lease), &pending.drafts, &pending.holds);
-            let _ = pending.done.send(answer);
-        }
+        let alone = |one: &Pending| self.append(Some(&one.lease), &one.drafts, &one.holds);
+        queue.iter().map(alone).collect()
     }
 
     /// Writes all of it or nothing.
@@ -272,7 +244,8 @@ fn drafts(by: &str, at: Timestamp, facts: Vec<Fact>) -> Vec<Draft> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
 
     use relatch_case::journal::Head;
     use relatch_case::sqlite::SqliteJournal;

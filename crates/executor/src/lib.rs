@@ -20,6 +20,7 @@ mod effect;
 mod engine;
 mod event;
 mod failpoint;
+mod gather;
 mod hand_over;
 mod ledger;
 mod limits;

@@ -8,12 +8,13 @@ use relatch_issuers::KeyMaterial;
 use relatch_secret::{CustodyError, OpenCustody, Secret};
 use zeroize::Zeroizing;
 
-use crate::disk;
+use crate::gather::Gather;
 
 /// Sealed storage by name. What was sealed is durable when `seal` returns.
 pub trait Sealed: Send + Sync {
-    /// Seals a value under a name, in place of what was there.
-    fn seal(&self, name: &str, value: &Secret) -> Result<(), CustodyError>;
+    /// Seals values under their names, in place of what was there. Where it fails, any of them
+    /// may be sealed.
+    fn seal(&self, values: &[(String, Secret)]) -> Result<(), CustodyError>;
 
     /// Gives a value back, if there is one of that name.
     fn take(&self, name: &str) -> Result<Option<Secret>, CustodyError>;
@@ -23,8 +24,8 @@ pub trait Sealed: Send + Sync {
 }
 
 impl Sealed for OpenCustody {
-    fn seal(&self, name: &str, value: &Secret) -> Result<(), CustodyError> {
-        disk::wait_for(|| self.custody().seal(name, value))
+    fn seal(&self, values: &[(String, Secret)]) -> Result<(), CustodyError> {
+        self.custody().seal(values)
     }
 
     fn take(&self, name: &str) -> Result<Option<Secret>, CustodyError> {
@@ -39,7 +40,13 @@ impl Sealed for OpenCustody {
 /// Custody, by credential instead of by name. A new key is sealed together with its id, so
 /// that a crash between minting and recording it loses neither.
 #[derive(Clone)]
-pub struct Vault(Arc<dyn Sealed>);
+pub struct Vault(Arc<Inner>);
+
+struct Inner {
+    custody: Box<dyn Sealed>,
+    /// Values of steps that wait to be sealed together.
+    pending: Gather<(String, Secret), Result<(), Fault>>,
+}
 
 impl std::fmt::Debug for Vault {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -50,23 +57,24 @@ impl std::fmt::Debug for Vault {
 impl Vault {
     /// Uses open custody.
     pub fn new(custody: impl Sealed + 'static) -> Self {
-        Self(Arc::new(custody))
+        Self(Arc::new(Inner {
+            custody: Box::new(custody),
+            pending: Gather::default(),
+        }))
     }
 
     /// Seals the old value.
-    pub fn keep_old(&self, credential: &CredentialId, value: &Secret) -> Result<(), Fault> {
-        self.0
-            .seal(&format!("{credential}.old"), value)
-            .map_err(local)
+    pub async fn keep_old(&self, credential: &CredentialId, value: &Secret) -> Result<(), Fault> {
+        self.seal(name_of_old(credential), value.clone()).await
     }
 
     /// Gives the old value back, if it was kept.
     pub fn old(&self, credential: &CredentialId) -> Result<Option<Secret>, Fault> {
-        self.0.take(&format!("{credential}.old")).map_err(local)
+        self.take(&name_of_old(credential))
     }
 
     /// Seals the new key of a mint's `attempt`.
-    pub fn keep_new(
+    pub async fn keep_new(
         &self,
         credential: &CredentialId,
         attempt: u32,
@@ -77,10 +85,8 @@ impl Vault {
         text.extend_from_slice(id.as_str().as_bytes());
         text.push(b'\n');
         text.extend_from_slice(value.expose());
-        let sealed = Secret::new(std::mem::take(&mut *text));
-        self.0
-            .seal(&name_of_new(credential, attempt), &sealed)
-            .map_err(local)
+        let both = Secret::new(std::mem::take(&mut *text));
+        self.seal(name_of_new(credential, attempt), both).await
     }
 
     /// Gives the new key of a mint's `attempt` back, if it is held.
@@ -89,11 +95,7 @@ impl Vault {
         credential: &CredentialId,
         attempt: u32,
     ) -> Result<Option<(KeyId, Secret)>, Fault> {
-        let Some(text) = self
-            .0
-            .take(&name_of_new(credential, attempt))
-            .map_err(local)?
-        else {
+        let Some(text) = self.take(&name_of_new(credential, attempt))? else {
             return Ok(None);
         };
         let damaged = || Fault::new(FaultKind::Local, "a sealed key is damaged");
@@ -108,10 +110,30 @@ impl Vault {
 
     /// Destroys what is held of a mint's `attempt`.
     pub fn discard_new(&self, credential: &CredentialId, attempt: u32) -> Result<(), Fault> {
-        self.0
-            .discard(&name_of_new(credential, attempt))
-            .map_err(local)
+        let name = name_of_new(credential, attempt);
+        self.0.custody.discard(&name).map_err(local)
     }
+
+    fn take(&self, name: &str) -> Result<Option<Secret>, Fault> {
+        self.0.custody.take(name).map_err(local)
+    }
+
+    /// Seals a value, together with those that other steps seal at the same time.
+    async fn seal(&self, name: String, value: Secret) -> Result<(), Fault> {
+        let Inner { custody, pending } = &*self.0;
+        let written = pending.write((name, value), |values| seal_together(&**custody, values));
+        let lost = || Fault::new(FaultKind::Local, "sealing was broken off");
+        written.await.unwrap_or_else(|| Err(lost()))
+    }
+}
+
+/// Seals all values with one write, or each alone: one that cannot be sealed hinders no other.
+fn seal_together(custody: &dyn Sealed, values: Vec<(String, Secret)>) -> Vec<Result<(), Fault>> {
+    if values.len() > 1 && custody.seal(&values).is_ok() {
+        return values.iter().map(|_| Ok(())).collect();
+    }
+    let alone = |value| custody.seal(std::slice::from_ref(value)).map_err(local);
+    values.iter().map(alone).collect()
 }
 
 /// The half of a key that goes into a slot.
@@ -120,6 +142,10 @@ pub(crate) fn half(part: Part, key: &KeyMaterial) -> Option<Secret> {
         Part::Secret => Some(key.secret.clone()),
         Part::KeyId => key.id.as_ref().map(|id| Secret::from(id.as_str())),
     }
+}
+
+fn name_of_old(credential: &CredentialId) -> String {
+    format!("{credential}.old")
 }
 
 fn name_of_new(credential: &CredentialId, attempt: u32) -> String {

@@ -12,6 +12,7 @@ mod custody;
 mod fingerprint;
 mod identity;
 pub mod redact;
+mod sealed;
 mod value;
 
 pub use atomic::write_private;

@@ -46,10 +46,9 @@ pub(crate) struct Shared(pub(crate) Arc<dyn Sealed>);
 impl Sealed for Shared {
     fn seal(
         &self,
-        name: &str,
-        value: &relatch_secret::Secret,
+        values: &[(String, relatch_secret::Secret)],
     ) -> Result<(), relatch_secret::CustodyError> {
-        self.0.seal(name, value)
+        self.0.seal(values)
     }
 
     fn take(

@@ -233,11 +233,9 @@ struct Forgetful {
 }
 
 impl Sealed for Forgetful {
-    fn seal(&self, name: &str, value: &Secret) -> Result<(), CustodyError> {
+    fn seal(&self, values: &[(String, Secret)]) -> Result<(), CustodyError> {
         if let Some(held) = &self.held {
-            held.lock()
-                .expect("held")
-                .insert(name.to_string(), value.clone());
+            held.lock().expect("held").extend(values.iter().cloned());
         }
         Ok(())
     }

@@ -203,12 +203,7 @@ async fn custody_that_fails_leaves_no_key_behind() {
     let engine = setting.engine(&crate::support::Kill::never());
     // Keeping works; then custody is gone until the mint has failed once.
     let meanwhile = async {
-        while !setting
-            .folder
-            .path()
-            .join("custody/cred-k0.old.age")
-            .exists()
-        {
+        while !setting.custody_holds("cred-k0.old") {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         std::fs::remove_file(custody.join("key.age")).expect("removed");

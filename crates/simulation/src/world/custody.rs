@@ -32,12 +32,12 @@ impl ModelCustody {
 }
 
 impl Sealed for ModelCustody {
-    fn seal(&self, name: &str, value: &Secret) -> Result<(), CustodyError> {
+    fn seal(&self, values: &[(String, Secret)]) -> Result<(), CustodyError> {
         self.may_fail("seal")?;
         let mut inner = self.0.model.lock();
-        inner
-            .custody
-            .insert(name.to_string(), value.expose().to_vec());
+        let values = values.iter();
+        let values = values.map(|(name, value)| (name.clone(), value.expose().to_vec()));
+        inner.custody.extend(values);
         Ok(())
     }
 

@@ -13,7 +13,7 @@ use relatch_executor::{
     Clock, Context, Ended, Engine, EngineError, Event, Ledger, Patience, Vault, World,
 };
 use relatch_rotation::{Options, make};
-use relatch_secret::{CaseIdentity, Custody, FingerprintKey, Protection, Secret};
+use relatch_secret::{CaseIdentity, Custody, FingerprintKey, OpenCustody, Protection, Secret};
 use tokio::sync::watch;
 
 use super::issuer::ModelIssuer;
@@ -291,11 +291,20 @@ impl Setting {
         Arc::new(Ledger::open(Box::new(journal), by).expect("the chain holds"))
     }
 
+    fn custody(&self) -> OpenCustody {
+        Custody::load(&self.folder.path().join("custody"))
+            .and_then(|custody| custody.open(&self.identity))
+            .expect("custody")
+    }
+
+    /// Whether a value of that name is sealed.
+    pub(crate) fn custody_holds(&self, name: &str) -> bool {
+        self.custody().take(name).expect("custody").is_some()
+    }
+
     /// A process: its own ledger on the one journal.
     pub(crate) fn engine(&self, kill: &Arc<Kill>) -> Engine {
-        let custody = Custody::load(&self.folder.path().join("custody"))
-            .and_then(|custody| custody.open(&self.identity))
-            .expect("custody");
+        let custody = self.custody();
         let ctx = Context {
             ledger: self.ledger("executor", kill),
             world: self.world.clone(),
