@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::context::Job;
 use crate::failpoint::pass;
+use crate::limits::Place;
 use crate::look::{self, Seen, Watched};
 use crate::tenure::Tenure;
 use crate::{effect, reconcile, undo};
@@ -42,11 +43,12 @@ pub(crate) async fn carry_out(
     command: &Command,
     tenure: &Tenure,
     watched: Watched,
+    place: Place,
 ) -> Result<Brought, JournalError> {
     let step = job.step.id.clone();
     let fact = match command {
         Command::Execute { .. } if job.step.action.only_looks() => {
-            return looked(job, tenure, look::look(job, watched).await).await;
+            return looked(job, tenure, look::look(job, watched).await, place).await;
         }
         Command::Undo { because, .. } => {
             let intent = Fact::UndoIntended {
@@ -87,6 +89,7 @@ pub(crate) async fn carry_out(
             }
         }
     };
+    place.leave(&fact);
     let (lease, now) = (&tenure.lease, job.ctx.clock.now());
     job.ctx
         .ledger
@@ -97,7 +100,12 @@ pub(crate) async fn carry_out(
 }
 
 /// Records what was seen, unless a person skipped the step while we looked.
-async fn looked(job: &Job, tenure: &Tenure, seen: Seen) -> Result<Brought, JournalError> {
+async fn looked(
+    job: &Job,
+    tenure: &Tenure,
+    seen: Seen,
+    place: Place,
+) -> Result<Brought, JournalError> {
     let outcome = match seen {
         Seen::Over(outcome) => outcome,
         Seen::NotYet(detail) => {
@@ -111,6 +119,7 @@ async fn looked(job: &Job, tenure: &Tenure, seen: Seen) -> Result<Brought, Journ
     let (ledger, step) = (&job.ctx.ledger, job.step.id.clone());
     let last = |state: &State| state.steps.get(&step).map_or(0, |known| known.attempt);
     let fact = ended(job, ledger.with(last) + 1, outcome);
+    place.leave(&fact);
     let open = move |state: &State| !state.is_over(&step);
     let now = job.ctx.clock.now();
     pass("look/before");

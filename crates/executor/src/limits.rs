@@ -10,8 +10,10 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
-use relatch_case::Policy;
+use relatch_case::fact::{Fact, Outcome};
 use relatch_case::plan::{Action, Plan, Step};
+use relatch_case::{FaultKind, Policy, StepId};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 /// How often the pause after being throttled is doubled at most.
@@ -93,6 +95,41 @@ impl Limits {
             .filter_map(|lane| lane.closed_until)
             .min()
     }
+}
+
+/// A step's place in its lane. It is given back when nothing more is asked outside, while what came
+/// of it has yet to be recorded; at the latest when the step ends.
+pub(crate) struct Place {
+    step: StepId,
+    left: UnboundedSender<Left>,
+}
+
+/// A step that left its lane.
+pub(crate) struct Left {
+    pub(crate) step: StepId,
+    pub(crate) throttled: bool,
+}
+
+impl Place {
+    pub(crate) fn of(step: StepId, left: UnboundedSender<Left>) -> Self {
+        Self { step, left }
+    }
+
+    /// Gives the place back; `fact` is what came of the step.
+    pub(crate) fn leave(self, fact: &Fact) {
+        // Where nobody listens any more, nothing is begun any more.
+        let _ = self.left.send(Left {
+            step: self.step,
+            throttled: is_throttled(fact),
+        });
+    }
+}
+
+fn is_throttled(fact: &Fact) -> bool {
+    let (Fact::StepEnded { outcome, .. } | Fact::UndoEnded { outcome, .. }) = fact else {
+        return false;
+    };
+    matches!(outcome, Outcome::Failed { fault } if fault.kind == FaultKind::Throttled)
 }
 
 impl Lane {

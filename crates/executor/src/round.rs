@@ -7,9 +7,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use relatch_case::plan::{Action, Plan};
 use relatch_case::state::StepStatus;
-use relatch_case::{FaultKind, JournalError, State, StepId};
+use relatch_case::{JournalError, State, StepId};
 use relatch_rotation::decide::resources;
 use relatch_rotation::{Agenda, Command, Wait, Waiting};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -18,7 +19,7 @@ use crate::Event;
 use crate::carry_out::{Brought, NotYet, carry_out};
 use crate::context::{Context, Job};
 use crate::engine::{Ended, Engine, EngineError, Patience};
-use crate::limits::{Limits, Rate};
+use crate::limits::{Left, Limits, Place, Rate};
 use crate::look::Watched;
 use crate::queue::Queue;
 use crate::tenure::{RENEWAL, Tenure};
@@ -28,7 +29,8 @@ const OTHERS: Duration = Duration::from_millis(500);
 
 /// A step that is under way.
 struct Running {
-    lane: String,
+    /// Its lane, until it has left it.
+    lane: Option<String>,
     resources: BTreeSet<String>,
 }
 
@@ -51,6 +53,9 @@ pub(crate) struct Round<'a> {
     held: BTreeSet<String>,
     looking: BTreeMap<StepId, Looking>,
     tasks: JoinSet<Finished>,
+    /// Where steps tell that they left their lanes, and where that is heard.
+    leaving: UnboundedSender<Left>,
+    left: UnboundedReceiver<Left>,
     caught_up: Instant,
 }
 
@@ -63,6 +68,7 @@ impl<'a> Round<'a> {
             .ledger
             .with(|state| Agenda::new(state, ctx.clock.now()))?;
         let limits = Limits::new(&agenda.plan().policy);
+        let (leaving, left) = unbounded_channel();
         let mut round = Self {
             engine,
             tenure,
@@ -73,6 +79,8 @@ impl<'a> Round<'a> {
             held: BTreeSet::new(),
             looking: BTreeMap::new(),
             tasks: JoinSet::new(),
+            leaving,
+            left,
             caught_up: Instant::now(),
         };
         round.queue_all();
@@ -112,9 +120,11 @@ impl<'a> Round<'a> {
                     self.take_in(task.map_err(EngineError::Crashed)?)?;
                     self.take_in_more()?;
                 }
+                Some(left) = self.left.recv() => self.leave(left),
                 () = self.engine.changed.notified() => {}
                 () = tokio::time::sleep(pause.min(OTHERS)) => {}
             }
+            self.take_leaves();
             if self.caught_up.elapsed() >= OTHERS || self.tasks.is_empty() {
                 self.ctx().ledger.catch_up()?;
                 self.caught_up = Instant::now();
@@ -213,7 +223,7 @@ impl<'a> Round<'a> {
                 };
                 self.held.extend(needed.iter().cloned());
                 let running = Running {
-                    lane: lane.clone(),
+                    lane: Some(lane.clone()),
                     resources: needed,
                 };
                 self.running.insert(step.id.clone(), running);
@@ -231,15 +241,16 @@ impl<'a> Round<'a> {
         let (Some(command), Some(job)) =
             (self.agenda.due(at).cloned(), Job::new(self.ctx(), plan, id))
         else {
-            self.free(id, false);
+            self.free(id);
             return;
         };
+        let place = Place::of(id.clone(), self.leaving.clone());
         let watched = self.watch_from(&job, now);
         self.announce(&job, &command, watched.first == now);
         let (job, tenure) = (job.within(self.tenure), Arc::clone(self.tenure));
         self.tasks.spawn(async move {
             rate.turn().await;
-            let brought = carry_out(&job, &command, &tenure, watched).await;
+            let brought = carry_out(&job, &command, &tenure, watched, place).await;
             (job.step.id, brought)
         });
     }
@@ -262,19 +273,33 @@ impl<'a> Round<'a> {
             .watched
     }
 
-    fn free(&mut self, id: &StepId, throttled: bool) {
+    fn take_leaves(&mut self) {
+        while let Ok(left) = self.left.try_recv() {
+            self.leave(left);
+        }
+    }
+
+    fn leave(&mut self, Left { step, throttled }: Left) {
+        if let Some(lane) = self.running.get_mut(&step).and_then(|run| run.lane.take()) {
+            self.limits.leave(&lane, throttled);
+        }
+    }
+
+    fn free(&mut self, id: &StepId) {
         if let Some(running) = self.running.remove(id) {
             for resource in &running.resources {
                 self.held.remove(resource);
             }
-            self.limits.leave(&running.lane, throttled);
+            if let Some(lane) = running.lane {
+                self.limits.leave(&lane, false);
+            }
         }
     }
 
     fn take_in(&mut self, (id, brought): Finished) -> Result<(), EngineError> {
-        let recorded = matches!(brought, Ok(Brought::Recorded));
-        let throttled = recorded && self.ctx().ledger.with(|state| is_throttled(state, &id));
-        self.free(&id, throttled);
+        // It was told before the step ended whether it was throttled.
+        self.take_leaves();
+        self.free(&id);
         // Whatever came of it, what is due is asked for again.
         self.agenda.doubt(&id);
         if let Some(at) = self.agenda.plan().position(&id) {
@@ -387,12 +412,6 @@ impl<'a> Round<'a> {
     fn now(&self) -> Timestamp {
         self.engine.context().clock.now()
     }
-}
-
-fn is_throttled(state: &State, id: &StepId) -> bool {
-    state.steps.get(id).is_some_and(|known| {
-        matches!(&known.status, StepStatus::Failed { fault } if fault.kind == FaultKind::Throttled)
-    })
 }
 
 fn how_it_stands(state: &State, id: &StepId) -> (&'static str, String) {
