@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use relatch_contract::proxy::{Matching, WireFault};
 use serde_json::Value;
 use support::{Lake, Ran, TRAIL, Tool};
@@ -90,6 +92,30 @@ async fn a_file_that_breaks_off_is_fetched_again() {
     assert_eq!(ran.code, Some(0), "{ran}");
     assert_eq!(parsed(&ran), parsed(&whole));
     assert_eq!(lake.wire.injected()["truncated_body"], 2);
+    no_copy_is_left(&lake, &ran);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stops_it_leaves_no_copy_behind() {
+    let (lake, tool) = bucket().await;
+    let day = Matching::request("GET", DAY, "");
+    lake.wire.script(day, WireFault::HangBefore, None);
+    let mut running = tool.start(&format!("triage {TRAIL} --json {SEEDS}"), "stopped");
+    let copies = lake.folder.path().join("copies");
+    let are_copied = || std::fs::read_dir(&copies).expect("listed").count() > 0;
+    let some_are = async {
+        while !are_copied() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let patience = Duration::from_mins(1);
+    tokio::time::timeout(patience, some_are)
+        .await
+        .expect("copies");
+    running.signal("INT").await;
+    let ran = running.end().await;
+    assert_eq!(ran.code, Some(130), "{ran}");
+    assert_eq!(ran.out, "", "{ran}");
     no_copy_is_left(&lake, &ran);
 }
 

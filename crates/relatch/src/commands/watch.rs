@@ -9,13 +9,14 @@ use relatch_aws::LookupBy;
 use relatch_case::{Fact, KeyId};
 use relatch_evidence::{Source, uses_of_keys};
 use relatch_watch::{
-    Alert, Hit, KeyUse, LastUse, LineFormat, Retired, Windowing, nothing_seen, notify_all,
+    Alert, Hit, KeyUse, LastUse, LineFormat, Retired, Window, Windowing, nothing_seen, notify_all,
     retired_keys_ever, sift, sift_last_uses,
 };
 use serde::Serialize;
 
 use crate::app::App;
-use crate::commands::{triage, watch_queue};
+use crate::commands::triage::{self, Copies};
+use crate::commands::watch_queue;
 use crate::error::{CommandError, Kind, OfKind};
 use crate::outage::webhooks;
 use crate::workspace::OpenCase;
@@ -56,9 +57,14 @@ pub(crate) async fn run(app: &App, args: WatchArgs) -> Result<(), CommandError> 
     let interval = args.interval.or(app.config.watch.interval_s).unwrap_or(60);
     let mut queues = app.config.watch.queues.clone();
     queues.extend(args.queues);
+    // Heard from the beginning: once a program listens, nothing else ends it at Ctrl-C.
+    let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
     loop {
         case.ledger.catch_up()?;
-        let look = look_with(app, &case, &outside, &queues).await?;
+        let look = tokio::select! {
+            look = look_with(app, &case, &outside, &queues) => look?,
+            _ = &mut stop => return Err(stopped()),
+        };
         show(app, &look);
         if args.once {
             return ended(&look);
@@ -66,9 +72,15 @@ pub(crate) async fn run(app: &App, args: WatchArgs) -> Result<(), CommandError> 
         let pause = Duration::from_secs(interval.max(1));
         tokio::select! {
             ended = between(app, &case, &outside, &queues, pause) => ended?,
-            stop = tokio::signal::ctrl_c() => return Ok(stop?),
+            stop = &mut stop => return Ok(stop?),
         }
     }
+}
+
+/// What a look had not recorded when it was stopped is looked at again.
+fn stopped() -> CommandError {
+    CommandError::new(Kind::Failed, "stopped in the middle of a look")
+        .hint("the next one looks at the same again")
 }
 
 fn show(app: &App, look: &Look) {
@@ -282,13 +294,14 @@ async fn read_logs(
     for (name, path) in sources {
         let through = case.ledger.with(|state| state.watched.get(&name).copied());
         let window = Windowing::default().next(through, since, app.now());
+        let copies = Copies::default();
         let read = match path {
-            Some(path) => Ok(vec![Source::Path(path.to_path_buf())].into()),
-            None => fetch(app, outside, &name, &keys, window.from, window.to).await,
+            Some(path) => Ok(vec![Source::Path(path.to_path_buf())]),
+            None => fetch(app, outside, &name, &keys, &window, &copies).await,
         };
         match read {
-            Ok(logs) => {
-                let found = uses_of_keys(&logs.sources, &keys);
+            Ok(sources) => {
+                let found = uses_of_keys(&sources, &keys);
                 uses.extend(found.uses.into_iter().map(converted));
                 if found.problems.is_empty() {
                     looked.push((name, window.through));
@@ -311,23 +324,24 @@ async fn fetch(
     outside: &Outside,
     name: &str,
     keys: &BTreeSet<String>,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<triage::Logs, CommandError> {
+    window: &Window,
+    copies: &Copies,
+) -> Result<Vec<Source>, CommandError> {
+    let (from, to) = (window.from, window.to);
     let aws = outside
         .aws
         .as_ref()
         .ok_or("there is no AWS account to ask")
         .kind(Kind::Usage)?;
     let Some(region) = name.strip_prefix("lookup:") else {
-        return triage::fetch(app, &aws.connection, name, Some(from), Some(to)).await;
+        return triage::fetch(app, &aws.connection, name, Some(from), Some(to), copies).await;
     };
     let mut documents = Vec::new();
     for key in keys.iter().filter(|key| key.starts_with("AKIA")) {
         let by = LookupBy::AccessKeyId(key.clone());
         documents.extend(triage::lookup(&aws.connection, region, &by, from, to).await?);
     }
-    Ok(documents.into())
+    Ok(documents)
 }
 
 pub(crate) fn converted(found: relatch_evidence::KeyUse) -> KeyUse {

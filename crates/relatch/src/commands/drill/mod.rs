@@ -201,9 +201,10 @@ async fn confirm(drill: &App, case: &OpenCase, outside: &Outside) -> Result<(), 
         .ok_or("the range has no cloud")
         .kind(Kind::Failed)?;
     let url = format!("s3://{TRAIL_BUCKET}/AWSLogs/{}/", relatch_drill::ACCOUNT);
-    let logs = triage::fetch(drill, &aws.connection, &url, None, None).await?;
+    let copies = triage::Copies::default();
+    let sources = triage::fetch(drill, &aws.connection, &url, None, None, &copies).await?;
     let found = relatch_evidence::triage_sources(
-        &logs.sources,
+        &sources,
         &relatch_evidence::Options::with_seeds(relatch_evidence::Seeds::default()),
     )?;
     triage::record(drill, case, Vec::new(), &found)?;

@@ -10,7 +10,7 @@ use relatch_case::{Fault, FaultKind};
 use relatch_evidence::Source;
 use tokio::task::JoinSet;
 
-use super::sources::Logs;
+use super::copies::{Copies, no_room};
 use crate::app::App;
 use crate::error::{CommandError, Kind, OfKind};
 
@@ -27,32 +27,29 @@ const SAY: Duration = Duration::from_secs(5);
 /// A file that was asked for, and how many bytes it has, or why it could not be had.
 type Copied = (Source, Result<u64, Fault>);
 
-/// Copies the log files that can hold events from `since` until `until`. What the bucket does
-/// not give, and what is no log, is among the sources as such.
+/// Adds the log files that can hold events from `since` until `until` to `copies`. What the bucket
+/// does not give, and what is no log, is among the sources as such.
 pub(crate) async fn fetch(
     app: &App,
     connection: &Connection,
     url: &str,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
-) -> Result<Logs, CommandError> {
+    copies: &Copies,
+) -> Result<Vec<Source>, CommandError> {
     let parsed = TrailUrl::parse(url).kind(Kind::Usage)?;
     let bucket = TrailBucket::open(connection, &connection.region(), parsed).await?;
-    let folder = tempfile::Builder::new().prefix("relatch-logs-").tempdir();
-    let folder = folder.map_err(|error| no_room(&error.to_string()))?;
     let mut objects = bucket.objects(since, until);
     let mut progress = Progress::new(app, url);
     let mut under_way: JoinSet<Copied> = JoinSet::new();
     let mut sources = Vec::new();
-    let mut asked = 0_usize;
     while let Some(object) = objects.next().await? {
         if under_way.len() >= AT_ONCE
             && let Some(copied) = under_way.join_next().await
         {
             sources.push(progress.take(copied)?);
         }
-        let (bucket, path) = (bucket.clone(), folder.path().join(asked.to_string()));
-        asked += 1;
+        let (bucket, path) = (bucket.clone(), copies.one_more()?);
         let name = format!("{url} {}", object.key);
         under_way.spawn(async move {
             let copied = copy(&bucket, &object.key, &path).await;
@@ -67,7 +64,7 @@ pub(crate) async fn fetch(
         name: format!("{url} {key}"),
         why: "not a log by its name".to_string(),
     }));
-    Ok(Logs::copied(sources, folder))
+    Ok(sources)
 }
 
 /// Copies a file, anew if its bytes break off, as they do once in thousands of files.
@@ -156,10 +153,4 @@ fn is_gap(kind: FaultKind) -> bool {
         kind,
         FaultKind::Denied | FaultKind::NotFound | FaultKind::Invalid
     )
-}
-
-fn no_room(why: &str) -> CommandError {
-    let folder = std::env::temp_dir();
-    let words = format!("logs cannot be copied to {}: {why}", folder.display());
-    CommandError::new(Kind::Failed, words).hint("TMPDIR names another folder, with more room")
 }

@@ -5,6 +5,7 @@ mod args;
 mod athena;
 mod bucket;
 mod container;
+mod copies;
 mod judgements;
 mod out;
 mod policy;
@@ -17,6 +18,7 @@ mod verdict;
 
 pub(crate) use args::TriageArgs;
 pub(crate) use bucket::fetch;
+pub(crate) use copies::Copies;
 pub(crate) use record::record;
 pub(crate) use run::run;
-pub(crate) use sources::{Logs, connection, lookup};
+pub(crate) use sources::{connection, lookup};

@@ -8,6 +8,7 @@ use relatch_evidence::{Options, summary, triage_sources};
 use super::answer::Answer;
 use super::args::TriageArgs;
 use super::athena;
+use super::copies::Copies;
 use super::judgements::Judgements;
 use super::out::Folder;
 use super::policy::Policies;
@@ -38,13 +39,14 @@ pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError>
         .map(|path| Folder::open(path, args.force))
         .transpose()?;
     let policies = Policies::read(&args)?;
-    let mut logs = sources(app, &args).await?;
-    let mut gathered = athena::gather(app, &args.athena, &seeds, &logs.sources).await?;
+    let copies = Copies::that_go_when_stopped();
+    let mut sources = sources(app, &args, &copies).await?;
+    let mut gathered = athena::gather(app, &args.athena, &seeds, &sources).await?;
     if gathered.printed {
         return Ok(());
     }
-    logs.sources.append(&mut gathered.sources);
-    if logs.sources.is_empty() {
+    sources.append(&mut gathered.sources);
+    if sources.is_empty() {
         return Err(CommandError::new(Kind::Usage, "no log was named")
             .hint("relatch triage FILE|FOLDER|GLOB|s3://bucket/prefix, --lookup --key AKIA…, or --athena DATABASE.TABLE"));
     }
@@ -52,13 +54,13 @@ pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError>
         detections: Some(Arc::new(RuleSet::compile(builtin()))),
         ..Options::with_seeds(seeds)
     };
-    let mut triage = triage_sources(&logs.sources, &options)?;
+    let mut triage = triage_sources(&sources, &options)?;
     let recording = case.as_ref().filter(|_| args.record);
     let judged = recording
-        .map(|case| judgements.facts(app, case, &logs.sources, &options, &triage))
+        .map(|case| judgements.facts(app, case, &sources, &options, &triage))
         .transpose()?;
     let began = start::fact(&told, &triage.seeds);
-    drop(logs);
+    drop(copies);
     let asked = gathered.complete(&mut triage);
     let held = policies.map(|policies| policies.fill(&mut triage));
     if args.simulate {

@@ -5,61 +5,37 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use relatch_aws::{Connection, EventLookup, LookupBy, Options as AwsOptions};
 use relatch_evidence::Source;
-use tempfile::TempDir;
 
 use super::args::TriageArgs;
 use super::bucket::fetch;
+use super::copies::Copies;
 use crate::app::App;
 use crate::error::{CommandError, Kind};
-
-/// Logs, with the folders that hold the copies of some of them.
-#[derive(Debug, Default)]
-pub(crate) struct Logs {
-    pub(crate) sources: Vec<Source>,
-    /// They go with this.
-    copies: Vec<TempDir>,
-}
-
-impl From<Vec<Source>> for Logs {
-    fn from(sources: Vec<Source>) -> Self {
-        let copies = Vec::new();
-        Self { sources, copies }
-    }
-}
-
-impl Logs {
-    /// Logs of which some lie in this folder.
-    pub(super) fn copied(sources: Vec<Source>, folder: TempDir) -> Self {
-        let copies = vec![folder];
-        Self { sources, copies }
-    }
-
-    fn extend(&mut self, other: Self) {
-        self.sources.extend(other.sources);
-        self.copies.extend(other.copies);
-    }
-}
 
 /// So many days before the attack can have begun are read too: what was usual then shows what
 /// is not. As many as of a table.
 const DAYS_BEFORE: i64 = 7;
 
-/// All the logs that were named.
-pub(super) async fn sources(app: &App, args: &TriageArgs) -> Result<Logs, CommandError> {
-    let mut logs = Logs::default();
+/// All the logs that were named; those of a bucket are copied.
+pub(super) async fn sources(
+    app: &App,
+    args: &TriageArgs,
+    copies: &Copies,
+) -> Result<Vec<Source>, CommandError> {
+    let mut sources = Vec::new();
     let since = args.since.map(|since| days_before(since, DAYS_BEFORE));
     for path in &args.paths {
         if path.starts_with("s3://") {
             let connection = connection(app).await;
-            logs.extend(fetch(app, &connection, path, since, args.until).await?);
+            sources.extend(fetch(app, &connection, path, since, args.until, copies).await?);
         } else {
-            logs.sources.push(Source::Path(PathBuf::from(path)));
+            sources.push(Source::Path(PathBuf::from(path)));
         }
     }
     if args.lookup {
-        logs.sources.extend(history(app, args, since).await?);
+        sources.extend(history(app, args, since).await?);
     }
-    Ok(logs)
+    Ok(sources)
 }
 
 /// A connection to the account that is configured.
