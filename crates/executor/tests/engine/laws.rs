@@ -249,3 +249,22 @@ async fn the_world_shows_no_drift_before_after_and_half_way() {
     }
     setting.model.assert_all_is_well();
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_more_is_asked_at_once_than_the_policy_says() {
+    let mut setting = Setting::empty(0);
+    for n in 0..6 {
+        let (principal, id, place) = (format!("p/{n}"), format!("k{n}"), format!("app-{n}"));
+        setting.key("named", &principal, &id, &[(&place, &id)]);
+    }
+    let policy = Policy {
+        concurrency: 2,
+        ..quick()
+    };
+    setting.begin(&policy).await;
+    assert_eq!(setting.run().await.expect("run"), Ended::Finished);
+    setting.model.assert_all_is_well();
+    for what in ["mint", "disable", "delete", "write"] {
+        assert_eq!(setting.model.most_at_once(what), 2, "{what}");
+    }
+}

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
-use relatch_case::Fact;
 use relatch_executor::{Ended, Engine, EngineError, Patience, survey};
 use relatch_rotation::drift::drift;
 use relatch_rotation::{Decision, decide};
@@ -277,18 +276,4 @@ fn finish(app: &App, case: &OpenCase, ended: &Ended) -> Result<(), CommandError>
         Kind::Incomplete,
         "the plan is not finished; relatch apply goes on from here",
     ))
-}
-
-/// Records the approval of whoever runs a drill.
-pub(crate) fn approve_in_force(app: &App, case: &OpenCase) -> Result<(), CommandError> {
-    let hash = case
-        .ledger
-        .with(|state| state.plan.as_ref().map(|plan| plan.hash.clone()))
-        .ok_or("there is no plan")
-        .kind(Kind::Usage)?;
-    let fact = Fact::PlanApproved {
-        hash,
-        by: app.by.clone(),
-    };
-    Ok(case.ledger.record(app.now(), vec![fact])?)
 }

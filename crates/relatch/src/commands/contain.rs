@@ -87,6 +87,7 @@ pub(crate) struct Verified {
     how: String,
 }
 
+#[cfg(feature = "drill")]
 impl PlanArgs {
     /// What a drill asks for.
     pub(crate) fn deny_writes() -> Self {

@@ -146,6 +146,7 @@ fn ended(look: &Look) -> Result<(), CommandError> {
 }
 
 /// Looks through every source once, records and tells what is new.
+#[cfg(feature = "drill")]
 pub(crate) async fn look_once(
     app: &App,
     case: &OpenCase,

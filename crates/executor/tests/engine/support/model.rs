@@ -64,6 +64,8 @@ pub(crate) struct Inner {
     /// Values that somebody else wrote.
     foreign: BTreeSet<String>,
     troubles: BTreeMap<&'static str, VecDeque<Trouble>>,
+    /// How many calls of a kind are under way, and were at most.
+    asked: BTreeMap<&'static str, (usize, usize)>,
     /// Every effect, in order.
     pub(crate) effects: Vec<String>,
     violations: Vec<String>,
@@ -112,6 +114,7 @@ impl Model {
         what: &'static str,
         effect: impl FnOnce(&mut Inner) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        let _asked = Asked::begin(self, what);
         tokio::time::sleep(Duration::from_millis(20)).await;
         let trouble = self
             .lock()
@@ -174,6 +177,11 @@ impl Model {
         inner.effects.iter().filter(|e| e.starts_with(verb)).count()
     }
 
+    /// How many calls of a kind were under way at once, at most.
+    pub(crate) fn most_at_once(&self, what: &str) -> usize {
+        self.lock().asked.get(what).map_or(0, |(_, most)| *most)
+    }
+
     /// Every value that must never be seen anywhere.
     pub(crate) fn values(&self) -> BTreeSet<String> {
         self.lock().keys.values().map(|k| k.value.clone()).collect()
@@ -224,6 +232,31 @@ impl Model {
             for (container, slots) in containers {
                 assert_eq!(slots, &inner.places[container].1, "{consumer} is behind");
             }
+        }
+    }
+}
+
+/// A call that is under way.
+struct Asked<'a> {
+    model: &'a Model,
+    what: &'static str,
+}
+
+impl<'a> Asked<'a> {
+    fn begin(model: &'a Model, what: &'static str) -> Self {
+        let mut inner = model.lock();
+        let (now, most) = inner.asked.entry(what).or_default();
+        *now += 1;
+        *most = (*most).max(*now);
+        drop(inner);
+        Self { model, what }
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if let Some((now, _)) = self.model.lock().asked.get_mut(self.what) {
+            *now -= 1;
         }
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
+use relatch_case::Fact;
 use relatch_drill::{Range, RangeConfig, TRAIL_BUCKET, braintrust};
 use relatch_executor::{Ended, Engine, Patience};
 use relatch_rotation::make;
@@ -270,12 +271,26 @@ fn plan(drill: &App, case: &OpenCase) -> Result<(), CommandError> {
             .printer
             .note(&format!("! {}: {}", blocked.name, blocked.because));
     }
-    let fact = relatch_case::Fact::PlanRecorded {
+    let fact = Fact::PlanRecorded {
         hash,
         plan: std::sync::Arc::new(plan),
     };
     case.ledger.record(drill.now(), vec![fact])?;
-    apply::approve_in_force(drill, case)
+    approve_in_force(drill, case)
+}
+
+/// Records the approval of whoever runs a drill.
+fn approve_in_force(app: &App, case: &OpenCase) -> Result<(), CommandError> {
+    let hash = case
+        .ledger
+        .with(|state| state.plan.as_ref().map(|plan| plan.hash.clone()))
+        .ok_or("there is no plan")
+        .kind(Kind::Usage)?;
+    let fact = Fact::PlanApproved {
+        hash,
+        by: app.by.clone(),
+    };
+    Ok(case.ledger.record(app.now(), vec![fact])?)
 }
 
 /// Runs the engine, with a person at the consoles beside it.

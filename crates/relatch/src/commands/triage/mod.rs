@@ -19,6 +19,7 @@ mod verdict;
 pub(crate) use args::TriageArgs;
 pub(crate) use bucket::fetch;
 pub(crate) use copies::Copies;
+#[cfg(feature = "drill")]
 pub(crate) use record::record;
 pub(crate) use run::run;
 pub(crate) use sources::{connection, lookup};
