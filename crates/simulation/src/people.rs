@@ -313,10 +313,30 @@ impl Inner {
         });
         // What the tool holds for another rotation it names where it asks a person.
         let sealed = || {
-            let mut sealed = self.custody.values();
-            sealed.any(|sealed| sealed.ends_with(key.value.as_bytes()))
+            let mut sealed = self.custody.iter();
+            sealed.any(|(name, sealed)| {
+                sealed.ends_with(key.value.as_bytes()) && !self.is_superseded(name)
+            })
         };
         recorded || self.stands_somewhere(&key.value) || sealed()
+    }
+
+    /// Whether a later mint than the one that sealed its key under this name is done: a process that
+    /// stood still until its case was another's seals what nobody will write anywhere.
+    fn is_superseded(&self, name: &str) -> bool {
+        let Some((credential, attempt)) = name.rsplit_once(".new.") else {
+            return false;
+        };
+        let state = &self.book.state;
+        let plan = state.plan.as_ref().map(|plan| &plan.plan);
+        let mint = plan.and_then(|plan| plan.step_of(&credential.into(), "mint"));
+        let known = mint.and_then(|mint| state.steps.get(&mint.id));
+        known.is_some_and(|known| {
+            matches!(known.status, StepStatus::Done { .. })
+                && attempt
+                    .parse()
+                    .is_ok_and(|attempt: u32| attempt < known.attempt)
+        })
     }
 
     /// Where the principal is full, whatever is in nobody's use goes.
