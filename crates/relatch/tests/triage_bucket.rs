@@ -102,7 +102,14 @@ async fn who_stops_it_leaves_no_copy_behind() {
     lake.wire.script(day, WireFault::HangBefore, None);
     let mut running = tool.start(&format!("triage {TRAIL} --json {SEEDS}"), "stopped");
     let copies = lake.folder.path().join("copies");
-    let are_copied = || std::fs::read_dir(&copies).expect("listed").count() > 0;
+    // A byte came over the wire: by then Ctrl-C is listened for.
+    let are_copied = || {
+        let files = support::files(&copies);
+        let mut sizes = files
+            .iter()
+            .map(|file| std::fs::metadata(file).map_or(0, |m| m.len()));
+        sizes.any(|size| size > 0)
+    };
     let some_are = async {
         while !are_copied() {
             tokio::time::sleep(Duration::from_millis(20)).await;
