@@ -480,6 +480,66 @@ fn an_instance_key_outside_is_separated_from_the_instance() {
 }
 
 #[test]
+fn what_an_owner_does_day_by_day_is_no_attack() {
+    let mut events: Vec<Value> = Vec::new();
+    let mut call =
+        |time: String, by: (&str, &str), (service, name): (&str, &str), secret: Option<u32>| {
+            let denied = name.starts_with("List");
+            events.push(json!({
+            "eventVersion": "1.09", "eventID": format!("e{}", events.len()), "eventTime": time,
+            "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/sync",
+                "accountId": "111122223333", "accessKeyId": OWNER, "userName": "sync"},
+            "eventSource": format!("{service}.amazonaws.com"), "eventName": name,
+            "awsRegion": "eu-west-1", "sourceIPAddress": by.0, "userAgent": by.1,
+            "errorCode": denied.then_some("AccessDenied"),
+            "requestParameters": secret.map(|secret| json!({"secretId": format!("app/{secret}")})),
+        }));
+            format!("e{}", events.len() - 1)
+        };
+    let owner = ("198.51.100.7", "aws-sdk-go-v2/1.26.1 os/linux");
+    let thief = ("203.0.113.66", "Boto3/1.34.10 os/windows#10");
+    let mut his = BTreeSet::new();
+    for day in 1..=5 {
+        for hour in 0..24 {
+            let at = |minute: u32| format!("2026-03-0{day}T{hour:02}:{minute:02}:00Z");
+            for secret in 0..6 {
+                call(
+                    at(secret),
+                    owner,
+                    ("secretsmanager", "GetSecretValue"),
+                    Some(secret),
+                );
+            }
+            for (service, name) in [
+                ("s3", "ListBuckets"),
+                ("iam", "ListUsers"),
+                ("kms", "ListKeys"),
+            ] {
+                call(at(7), owner, (service, name), None);
+            }
+            if (day, hour) == (4, 2) {
+                for name in ["GetCallerIdentity", "GetSessionToken"] {
+                    his.insert(call(at(8), thief, ("sts", name), None));
+                }
+                his.insert(call(
+                    at(9),
+                    thief,
+                    ("secretsmanager", "GetSecretValue"),
+                    Some(3),
+                ));
+            }
+        }
+    }
+    let log = json!({"Records": events}).to_string().into_bytes();
+    for seeds in [Seeds::default(), key_seed(OWNER)] {
+        let found = from_bytes(&[("log.json", log.clone())], seeds);
+        assert_eq!(ids(&found), his);
+        assert_eq!(found.uncertain_events, [""; 0]);
+        assert_eq!(found.addresses, [thief.0]);
+    }
+}
+
+#[test]
 fn uses_of_keys_are_found_quickly_and_only_once() {
     let keys = BTreeSet::from(["AKIAEVEEVEEVEEVEEVE1".to_owned()]);
     let document = |name: &str, bytes: Vec<u8>| Source::Bytes {

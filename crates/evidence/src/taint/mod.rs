@@ -2,6 +2,7 @@
 
 pub(crate) mod actors;
 pub(crate) mod attribution;
+pub(crate) mod habit;
 pub(crate) mod judgements;
 pub(crate) mod links;
 pub(crate) mod on_behalf;

@@ -8,6 +8,7 @@ use crate::log::classes::{Class, Classes};
 use crate::log::tables::Set;
 use crate::log::{IdentityKind, Log, Sym, What};
 use crate::taint::actors::{Credential, Index};
+use crate::taint::habit::{self, Habit, Known};
 use crate::taint::premises::{Premises, is_habit};
 
 /// From this score on a stretch of calls is taken for an attack.
@@ -18,24 +19,6 @@ const BURST: i64 = 600_000;
 
 /// One day in milliseconds.
 const DAY: i64 = 24 * 3_600_000;
-
-/// What a credential did before some calls, sorted by time.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Habit<'a> {
-    pub(crate) before: &'a [u32],
-    /// It was over when the calls began.
-    pub(crate) ended: bool,
-}
-
-impl<'a> Habit<'a> {
-    /// A habit that may have gone on.
-    pub(crate) fn new(before: &'a [u32]) -> Self {
-        Habit {
-            before,
-            ended: false,
-        }
-    }
-}
 
 /// Writes that the daily administration of users is made of.
 const USER_WRITES: [&str; 4] = [
@@ -112,22 +95,21 @@ impl<'a> Scorer<'a> {
         if rows.is_empty() {
             return score;
         }
-        let known: Set<(Sym, Sym)> = before.iter().map(|row| self.call(*row)).collect();
+        let known = Known::new(self.log, before, rows);
         self.place(credential, rows, habit, &mut score);
         self.instance(credential, rows, before, &mut score);
         self.tool(rows, &mut score);
-        self.denied(rows, &known, &mut score);
-        self.survey(rows, &known, &mut score);
-        self.impact(rows, &known, &mut score);
-        self.secrets(rows, before, &mut score);
+        self.denied(rows, &known.calls, &mut score);
+        self.survey(rows, &known.calls, &mut score);
+        self.impact(rows, &known.calls, &mut score);
+        self.secrets(rows, before, &known.secrets, &mut score);
         self.logins(rows, &mut score);
         self.sweep(rows, &mut score);
         score
     }
 
     fn call(&self, row: u32) -> (Sym, Sym) {
-        let call = &self.log.calls()[self.log.call(row) as usize];
-        (call.source, call.name)
+        habit::call(self.log, row)
     }
 
     /// Whether there is a habit to compare with.
@@ -389,22 +371,10 @@ impl<'a> Scorer<'a> {
         }
     }
 
-    fn secrets(&self, rows: &[u32], before: &[u32], score: &mut Score) {
-        let ids = |row: &u32| -> Vec<Sym> {
-            let row = self.log.row(*row);
-            let secret = |text: &str| {
-                text.starts_with("secretsmanager") || text.starts_with("ssm-parameter")
-            };
-            let facts = row.facts().iter().filter(|fact| {
-                fact.what == What::Read && !row.error.some() && secret(self.log.text(fact.other))
-            });
-            facts.map(|fact| fact.name).collect()
-        };
-        let known: Set<Sym> = before.iter().flat_map(ids).collect();
+    fn secrets(&self, rows: &[u32], before: &[u32], known: &Set<Sym>, score: &mut Score) {
         let by_hand = |row: &&u32| !self.client(**row).builder;
         let hits = rows.iter().filter(by_hand).flat_map(|row| {
-            ids(row)
-                .into_iter()
+            habit::secrets(self.log, *row)
                 .filter(|id| !known.contains(id))
                 .map(|id| (*row, id))
         });

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::log::tables::Set;
 use crate::log::{Log, Sym};
 use crate::taint::actors::Credential;
-use crate::taint::score::{Habit, SUSPICIOUS, Score, Scorer};
+use crate::taint::habit::Habit;
+use crate::taint::score::{SUSPICIOUS, Score, Scorer};
 
 /// One hour in milliseconds: less is no habit.
 const HOUR: i64 = 3_600_000;
