@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
+use relatch_shelf::List;
+
 use crate::compile::RuleSet;
 use crate::correlate::{Kept, MOST_VALUES, Numbered, cut};
 use crate::event::Event;
@@ -14,7 +16,7 @@ use crate::test_eval::text;
 
 /// Bounds of what is kept. Beyond the first, hits are counted and left out; beyond the second,
 /// they are kept without their habit and fields.
-const MOST_HITS: usize = 8 << 20;
+const MOST_HITS: usize = 256 << 20;
 const MOST_BYTES: usize = 32 << 20;
 
 /// Collects hits of one compiled set of rules; all collectors that are joined must be of the same.
@@ -24,7 +26,7 @@ pub struct Sightings {
     ways: Numbered<Way>,
     /// Room for the way at hand.
     way: Vec<u32>,
-    hits: Vec<Sighting>,
+    hits: List<Sighting>,
     left_out: u64,
     coarse: u64,
     bytes: usize,
@@ -90,7 +92,7 @@ impl Default for Sightings {
             texts: Numbered::default(),
             ways: Numbered::default(),
             way: Vec::new(),
-            hits: Vec::new(),
+            hits: List::default(),
             left_out: 0,
             coarse: 0,
             bytes: 0,
@@ -191,16 +193,12 @@ impl Sightings {
         self.hits.push(hit);
     }
 
-    /// Takes what another collector has. `number` gives its events their numbers here; hits of an
-    /// event that gets none are dropped.
-    pub fn absorb(&mut self, other: &Self, number: &mut dyn FnMut(u32) -> Option<u32>) {
+    /// Takes what another collector has; its events are counted from `first` here.
+    pub fn absorb(&mut self, other: &Self, first: u32) {
         self.left_out += other.left_out;
         let mut texts = vec![None; other.texts.len()];
         let mut ways = vec![None; other.ways.len()];
         for hit in &other.hits {
-            let Some(event) = number(hit.event) else {
-                continue;
-            };
             let way = match ways.get(hit.way as usize).copied() {
                 Some(Some(way)) => way,
                 Some(None) if self.bytes < self.most_bytes => {
@@ -210,7 +208,11 @@ impl Sightings {
                 }
                 _ => NO_WAY,
             };
-            self.push(Sighting { event, way, ..*hit });
+            self.push(Sighting {
+                event: first + hit.event,
+                way,
+                ..*hit
+            });
         }
     }
 
@@ -227,11 +229,13 @@ impl Sightings {
         self.put(&way)
     }
 
-    /// Gives every event another number.
-    pub fn renumber(&mut self, mut number: impl FnMut(u32) -> u32) {
-        for hit in &mut self.hits {
-            hit.event = number(hit.event);
-        }
+    /// Gives every event another number; hits of an event that gets none are dropped.
+    pub fn renumber(&mut self, mut number: impl FnMut(u32) -> Option<u32>) {
+        self.hits.retain_mut(|hit| {
+            let new = number(hit.event);
+            hit.event = new.unwrap_or_default();
+            new.is_some()
+        });
     }
 
     /// Event and rule of every hit, in the order in which they were taken.
@@ -377,15 +381,16 @@ mod tests {
         let mut all = Sightings::default();
         for start in [20, 0, 10, 30] {
             let mut part = Sightings::default();
-            reads(&set, &mut part, start..start + 10);
-            all.absorb(&part, &mut Some);
-            all.absorb(&part, &mut |_| None);
+            reads(&set, &mut part, 0..10);
+            all.absorb(&part, start);
+            all.absorb(&part, start + 1000);
         }
+        all.renumber(|event| (event < 1000).then_some(event));
         let folded = fold(&set, &one, 30);
         assert_eq!(fold(&set, &all, 30), folded);
         assert_eq!((folded.groups[0].usual, folded.before), (10, 30));
         assert!(!folded.alerts.is_empty() && folded.alerts.iter().any(|alert| alert.usual));
-        all.renumber(|event| event + 100);
+        all.renumber(|event| Some(event + 100));
         assert_eq!(fold(&set, &all, 130).groups[0].usual, 10);
     }
 
@@ -408,7 +413,7 @@ mod tests {
             most_bytes: 0,
             ..Sightings::default()
         };
-        joined.absorb(&few, &mut Some);
+        joined.absorb(&few, 0);
         assert_eq!(fold(&set, &joined, 0).coarse, 12);
     }
 }

@@ -52,8 +52,11 @@ pub struct Actor {
     pub kind: String,
     /// Its ARN, if the log tells.
     pub arn: Option<String>,
-    /// Access key ids it used.
+    /// Access key ids it used; of a legitimate actor the first thousand by name.
     pub access_keys: BTreeSet<String>,
+    /// How many more it used.
+    #[serde(default)]
+    pub more_access_keys: u64,
     /// Whose it is.
     pub verdict: Verdict,
     /// How much its use looks like an attack by itself; 5 and more is suspicious.

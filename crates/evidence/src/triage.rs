@@ -226,7 +226,8 @@ fn is_workload(log: &Log, scorer: &Scorer<'_>, taint: &Taint<'_>, row: u32) -> b
             || (issued && (for_service || is_instance_session(log.text(event.arn)))))
 }
 
-/// How every credential splits when nothing is known from outside; services are nobody's.
+/// How every credential splits when nothing is known from outside, as far as anything speaks
+/// against it; services are nobody's.
 fn splits(log: &Log, index: &Index, scorer: &Scorer<'_>) -> BTreeMap<Credential, Split> {
     let none = BTreeSet::new();
     let hints = Hints {
@@ -239,7 +240,8 @@ fn splits(log: &Log, index: &Index, scorer: &Scorer<'_>) -> BTreeMap<Credential,
         .by_credential
         .par_iter()
         .filter(|(credential, _)| !matches!(credential, Credential::Service(_)))
-        .map(|(credential, rows)| (*credential, split(log, scorer, *credential, rows, &hints)))
+        .map(|(credential, rows)| (credential, split(log, scorer, credential, rows, &hints)))
+        .filter(|(_, split)| !split.is_empty())
         .collect()
 }
 

@@ -19,6 +19,9 @@ use crate::text::sanitize;
 /// Most steps shown of a path; a longer chain is cut in the middle of nothing, at its root.
 const PATH: usize = 64;
 
+/// Most keys listed of an actor who is nobody's suspect: a busy role has one an hour and instance.
+const KEYS: usize = 1000;
+
 /// Everybody who made a call, the attacker first.
 pub(crate) fn actors(
     log: &Log,
@@ -30,8 +33,8 @@ pub(crate) fn actors(
         .by_credential
         .par_iter()
         .map(|(credential, rows)| {
-            let score = splits.get(credential).map(|split| split.score.clone());
-            actor(log, taint, *credential, rows, &score.unwrap_or_default())
+            let score = splits.get(&credential).map(|split| split.score.clone());
+            actor(log, taint, credential, rows, &score.unwrap_or_default())
         })
         .collect();
     actors.sort_by(|a, b| (a.verdict, &a.first, &a.id).cmp(&(b.verdict, &b.first, &b.id)));
@@ -47,7 +50,13 @@ fn actor(
 ) -> Actor {
     let count = |mark| rows.iter().filter(|row| taint.mark(**row) == mark).count();
     let (tainted, uncertain) = (count(Mark::Tainted), count(Mark::Uncertain));
-    let tally = tally(log, rows);
+    let is_judged = || rows.first().is_some_and(|row| taint.is_spared(*row));
+    let keys = if tainted + uncertain == 0 && !is_judged() {
+        KEYS
+    } else {
+        usize::MAX
+    };
+    let tally = tally(log, rows, keys);
     let counts = |map: BTreeMap<String, u64>| {
         map.into_iter()
             .map(|(text, count)| (sanitize(&text), count))
@@ -58,6 +67,7 @@ fn actor(
         kind: credential.kind().to_owned(),
         arn: tally.arn.as_deref().map(sanitize),
         access_keys: clean(tally.keys),
+        more_access_keys: tally.more_keys,
         verdict: match (tainted, uncertain) {
             (0, 0) => Verdict::Legitimate,
             (0, _) => Verdict::Uncertain,
@@ -92,7 +102,7 @@ fn actor(
 fn share(log: &Log, taint: &Taint<'_>, rows: &[u32]) -> Share {
     let is_his = |row: &&u32| taint.mark(**row) == Mark::Tainted;
     let rows: Vec<u32> = rows.iter().filter(is_his).copied().collect();
-    let tally = tally(log, &rows);
+    let tally = tally(log, &rows, usize::MAX);
     let mut addresses = tally.addresses;
     addresses.retain(|address| is_caller_address(address));
     Share {

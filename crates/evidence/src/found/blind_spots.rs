@@ -226,12 +226,12 @@ fn reported(findings: &[AwsFinding], add: &mut impl FnMut(String, &str)) {
 }
 
 fn coverage(log: &Log, tainted: &[u32], add: &mut impl FnMut(String, &str)) {
-    let times: Vec<i64> = log.rows().filter_map(|row| row.time).collect();
+    let times = log.times();
     let (Some(first), Some(last)) = (times.first().copied(), times.last().copied()) else {
         return;
     };
     let show = |time: i64| show_time(time).unwrap_or_default();
-    gaps(&times, &mut |from, to| {
+    gaps(times, &mut |from, to| {
         add(
             format!("no event at all between {} and {}", show(from), show(to)),
             "any call in that time, if the log is incomplete there",

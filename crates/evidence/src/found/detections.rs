@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use relatch_detect::{
     Alert, Doer, Folded, Group, Level, RefusalKind, Rule, RuleCount, RuleSet, Sightings,
 };
+use relatch_shelf::List;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::Verdict;
@@ -211,7 +212,7 @@ struct Doers {
     all: Vec<Doer>,
     whose: Vec<(String, Mark)>,
     /// By number of the event; [`NOBODY`] where nothing was hit. Asked twice a hit, so no map.
-    places: Vec<u32>,
+    places: List<u32>,
 }
 
 /// The doer of an event that no detection hit.
@@ -222,7 +223,7 @@ impl Doers {
         let mut doers = Doers {
             all: Vec::new(),
             whose: Vec::new(),
-            places: vec![NOBODY; log.numbers().len()],
+            places: List::of(NOBODY, log.len()),
         };
         let mut known: Map<(Credential, Mark), usize> = Map::default();
         let mut before = None;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use relatch_shelf::List;
 use serde::{Deserialize, Serialize};
 
 use crate::found::reads::NOTE;
@@ -242,15 +243,15 @@ pub(crate) fn actor_id(log: &Log, credential: Credential) -> String {
 pub(crate) struct Names {
     /// Secret ARNs by account, region and name.
     secrets: Map<(String, String, String), BTreeSet<String>>,
-    /// Decryptions with the name of a secret, by the caller's ARN: time, full name, field.
-    decryptions: Map<Sym, Vec<(i64, Sym, Sym)>>,
+    /// Decryptions with the name of a secret, in order: the caller's ARN, time, full name, field.
+    decryptions: List<(Sym, i64, Sym, Sym)>,
 }
 
 impl Names {
     pub(crate) fn new(log: &Log, index: &Index) -> Self {
         let mut names = Names {
             secrets: Map::default(),
-            decryptions: Map::default(),
+            decryptions: List::default(),
         };
         let mut seen: Set<Sym> = Set::default();
         for row in index.telling.iter().map(|row| log.row(*row)) {
@@ -268,14 +269,12 @@ impl Names {
                     names.secrets.entry(key).or_default().insert(id.to_owned());
                 }
                 if fact.what == What::Witness {
-                    names.decryptions.entry(row.arn).or_default().push((
-                        row.at(),
-                        fact.name,
-                        fact.other,
-                    ));
+                    let decryption = (row.arn, row.at(), fact.name, fact.other);
+                    names.decryptions.push(decryption);
                 }
             }
         }
+        names.decryptions.sort_unstable();
         names
     }
 
@@ -324,13 +323,13 @@ impl Names {
         } else {
             "PARAMETER_ARN"
         };
-        let near = self
-            .decryptions
-            .get(&row.arn)
-            .into_iter()
-            .flatten()
-            .filter(|(at, _, other)| (at - row.at()).abs() <= WITNESS && log.text(*other) == field);
-        near.map(|(_, id, _)| log.text(*id).to_owned())
+        let (first, last) = (row.at() - WITNESS, row.at() + WITNESS);
+        let from = |(arn, at, ..): &(Sym, i64, Sym, Sym)| (*arn, *at) < (row.arn, first);
+        let near = self.decryptions[self.decryptions.partition_point(from)..]
+            .iter()
+            .take_while(|(arn, at, ..)| *arn == row.arn && *at <= last)
+            .filter(|(.., other)| log.text(*other) == field);
+        near.map(|(.., id, _)| log.text(*id).to_owned())
             .collect::<BTreeSet<_>>()
             .into_iter()
             .collect()

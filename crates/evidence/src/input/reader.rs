@@ -127,10 +127,8 @@ impl Taken {
     fn absorb(&mut self, parts: Vec<Part>) {
         for part in parts {
             self.events += part.events.len() as u64;
-            let numbers = self.log.absorb(&part.events);
-            self.sightings.absorb(&part.sightings, &mut |event| {
-                numbers.get(event as usize).copied().flatten()
-            });
+            let first = self.log.absorb(&part.events);
+            self.sightings.absorb(&part.sightings, first);
             self.findings.extend(part.findings);
             self.files.extend(part.file);
             self.skipped.extend(part.skipped);
@@ -140,13 +138,8 @@ impl Taken {
 
     fn finish(&mut self) {
         self.problems.sort();
-        let mut numbers: Vec<u32> = self.sightings.hits().map(|(event, _)| event).collect();
-        numbers.dedup();
-        let rows = self.log.finish(&numbers);
-        self.sightings.renumber(|event| {
-            let at = numbers.binary_search(&event);
-            at.map_or(event, |at| rows[at])
-        });
+        let places = self.log.finish();
+        self.sightings.renumber(|event| places.get(event));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hash};
 
-use hashbrown::HashTable;
+use relatch_shelf::{List, Table};
 
 use crate::log::texts::Sym;
 
@@ -174,26 +174,26 @@ impl Renumber for Fact {
 
 /// Equal values once, behind numbers.
 #[derive(Debug)]
-pub(crate) struct Table<T> {
-    numbers: HashTable<u32>,
-    all: Vec<T>,
+pub(crate) struct Values<T> {
+    numbers: Table<u32>,
+    all: List<T>,
     hash: foldhash::fast::RandomState,
 }
 
-impl<T> Default for Table<T> {
+impl<T> Default for Values<T> {
     fn default() -> Self {
-        Table {
-            numbers: HashTable::new(),
-            all: Vec::new(),
+        Values {
+            numbers: Table::default(),
+            all: List::default(),
             hash: foldhash::fast::RandomState::default(),
         }
     }
 }
 
-impl<T: Copy + Eq + Hash + Renumber> Table<T> {
+impl<T: Copy + Eq + Hash + Renumber> Values<T> {
     /// The number of a value, new if need be.
     pub(crate) fn put(&mut self, value: T) -> u32 {
-        let Table { numbers, all, hash } = self;
+        let Values { numbers, all, hash } = self;
         let hashed = hash.hash_one(value);
         if let Some(number) = numbers.find(hashed, |number| all[*number as usize] == value) {
             return *number;
@@ -206,7 +206,7 @@ impl<T: Copy + Eq + Hash + Renumber> Table<T> {
     }
 
     /// Takes all values of another table, whose texts have these numbers here.
-    pub(crate) fn absorb(&mut self, other: &Table<T>, texts: &[Sym]) -> Vec<u32> {
+    pub(crate) fn absorb(&mut self, other: &Values<T>, texts: &[Sym]) -> Vec<u32> {
         let renumbered = other.all.iter().map(|value| {
             let mut value = *value;
             value.renumber(texts);
@@ -222,7 +222,6 @@ impl<T: Copy + Eq + Hash + Renumber> Table<T> {
 
     /// No more values are put; what only serves that is given up.
     pub(crate) fn close(&mut self) {
-        self.numbers = HashTable::new();
-        self.all.shrink_to_fit();
+        self.numbers = Table::default();
     }
 }

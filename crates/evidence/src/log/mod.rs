@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod classes;
 pub(crate) mod columns;
+pub(crate) mod events;
 pub(crate) mod facts;
 pub(crate) mod ids;
 pub(crate) mod store;

@@ -1,29 +1,11 @@
 //! The log in memory: forty bytes an event; what events share is stored once.
 
-use std::hash::BuildHasher;
+use relatch_shelf::List;
 
-use hashbrown::HashTable;
-
-use crate::log::columns::{Call, Fact, Flags, IdentityKind, Origin, Who};
+use crate::log::columns::{Call, Fact, Flags, IdentityKind, Origin, Renumber, Values, Who};
+use crate::log::events::{Columns, Event, NO_TIME, Places};
 use crate::log::ids::EventId;
 use crate::log::texts::{Sym, Texts};
-
-use crate::log::columns::{Renumber, Table};
-
-/// The time of an event whose own cannot be read: before all others.
-const NO_TIME: i64 = i64::MIN;
-
-/// One event, as stored.
-#[derive(Debug, Clone, Copy)]
-struct Event {
-    id: EventId,
-    /// Milliseconds since 1970, or [`NO_TIME`].
-    time: i64,
-    who: u32,
-    call: u32,
-    origin: u32,
-    detail: u32,
-}
 
 /// The facts of an event, as a range of all, and the id that ties it to other accounts' copies.
 #[derive(Debug, Clone, Copy)]
@@ -35,33 +17,34 @@ struct Detail {
 
 /// Details that say nothing, for most events.
 const NO_DETAIL: u32 = 0;
+const NOTHING: Detail = Detail {
+    shared: None,
+    start: 0,
+    count: 0,
+};
 
 /// Where the parts of one file, and of the whole log, are collected.
 #[derive(Debug)]
 pub(crate) struct Events {
     pub(crate) texts: Texts,
-    whos: Table<Who>,
-    calls: Table<Call>,
-    origins: Table<Origin>,
-    details: Vec<Detail>,
-    facts: Vec<Fact>,
-    events: Vec<Event>,
+    whos: Values<Who>,
+    calls: Values<Call>,
+    origins: Values<Origin>,
+    details: List<Detail>,
+    facts: List<Fact>,
+    events: Columns,
 }
 
 impl Default for Events {
     fn default() -> Self {
         Events {
             texts: Texts::default(),
-            whos: Table::default(),
-            calls: Table::default(),
-            origins: Table::default(),
-            details: vec![Detail {
-                shared: None,
-                start: 0,
-                count: 0,
-            }],
-            facts: Vec::new(),
-            events: Vec::new(),
+            whos: Values::default(),
+            calls: Values::default(),
+            origins: Values::default(),
+            details: List::of(NOTHING, 1),
+            facts: List::default(),
+            events: Columns::default(),
         }
     }
 }
@@ -149,7 +132,8 @@ impl Events {
                 start: detail.start + facts,
                 ..*detail
             }));
-        other.events.iter().map(move |event| Event {
+        let events = (0..other.len()).map(|number| other.events.get(number));
+        events.map(move |event| Event {
             id: event
                 .id
                 .text()
@@ -221,9 +205,6 @@ pub(crate) struct Log {
     all: Events,
     /// Events dropped because their id was seen before.
     pub(crate) duplicates: u64,
-    /// The events by their ids, until no more come.
-    seen: HashTable<u32>,
-    hash: foldhash::fast::RandomState,
     /// How many events there are of each kind of call.
     counts: Vec<u32>,
 }
@@ -239,11 +220,6 @@ impl Log {
         0..u32::try_from(self.len()).expect("fewer than 4 G events fit in memory")
     }
 
-    /// All events.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        self.numbers().map(|row| self.row(row))
-    }
-
     /// An event.
     #[expect(
         clippy::inline_always,
@@ -251,12 +227,11 @@ impl Log {
     )]
     #[inline(always)]
     pub(crate) fn row(&self, row: u32) -> Row<'_> {
-        let event = &self.all.events[row as usize];
-        let who = &self.all.whos.all()[event.who as usize];
-        let call = &self.all.calls.all()[event.call as usize];
-        let origin = &self.all.origins.all()[event.origin as usize];
+        let who = &self.whos()[self.who(row) as usize];
+        let call = &self.calls()[self.call(row) as usize];
+        let origin = &self.origins()[self.origin(row) as usize];
         Row {
-            time: Some(event.time).filter(|time| *time != NO_TIME),
+            time: self.time(row),
             made: who.made,
             kind: who.kind,
             arn: who.arn,
@@ -278,24 +253,24 @@ impl Log {
             region: call.region,
             error: call.error,
             flags: call.flags,
-            detail: event.detail,
+            detail: self.all.events.details[row as usize],
             all: &self.all,
         }
     }
 
     /// When an event was, as [`Row::at`].
     pub(crate) fn at(&self, row: u32) -> i64 {
-        at(self.all.events[row as usize].time)
+        at(self.all.events.times[row as usize])
     }
 
     /// When an event was, in milliseconds since 1970; `None` when that cannot be read.
     pub(crate) fn time(&self, row: u32) -> Option<i64> {
-        Some(self.all.events[row as usize].time).filter(|time| *time != NO_TIME)
+        Some(self.all.events.times[row as usize]).filter(|time| *time != NO_TIME)
     }
 
     /// The facts of an event.
     pub(crate) fn facts(&self, row: u32) -> &[Fact] {
-        self.all.facts_of(self.all.events[row as usize].detail)
+        self.all.facts_of(self.all.events.details[row as usize])
     }
 
     /// The source address of an event.
@@ -310,22 +285,28 @@ impl Log {
 
     /// The number of an event's caller, below [`Log::whos`]`.len()`.
     pub(crate) fn who(&self, row: u32) -> u32 {
-        self.all.events[row as usize].who
+        self.all.events.whos[row as usize]
     }
 
     /// The number of an event's call, below [`Log::calls`]`.len()`.
     pub(crate) fn call(&self, row: u32) -> u32 {
-        self.all.events[row as usize].call
+        self.all.events.calls[row as usize]
     }
 
     /// The number of an event's origin, below [`Log::origins`]`.len()`.
     pub(crate) fn origin(&self, row: u32) -> u32 {
-        self.all.events[row as usize].origin
+        self.all.events.origins[row as usize]
     }
 
     /// Whether an event has details: facts, or a copy in another account.
     pub(crate) fn is_telling(&self, row: u32) -> bool {
-        self.all.events[row as usize].detail != NO_DETAIL
+        self.all.events.details[row as usize] != NO_DETAIL
+    }
+
+    /// All times that can be read, in order; milliseconds since 1970.
+    pub(crate) fn times(&self) -> &[i64] {
+        let times = &self.all.events.times;
+        &times[times.partition_point(|time| *time == NO_TIME)..]
     }
 
     /// All callers.
@@ -364,67 +345,33 @@ impl Log {
 
     /// The event id of a row.
     pub(crate) fn event_id(&self, row: u32) -> String {
-        self.all.events[row as usize].id.show(&self.all.texts)
+        self.all.events.ids[row as usize].show(&self.all.texts)
     }
 
-    /// Takes the events of one file, without those whose id is known. Returns the number that
-    /// each has until [`Log::finish`], `None` for those that were dropped.
-    pub(crate) fn absorb(&mut self, file: &Events) -> Vec<Option<u32>> {
-        let mut numbers = Vec::with_capacity(file.len());
+    /// Takes the events of one file. Returns the number that the first of them has until
+    /// [`Log::finish`].
+    pub(crate) fn absorb(&mut self, file: &Events) -> u32 {
+        let first = number(self.len());
         for event in self.all.absorb(file) {
-            let number = self.add(event);
-            self.duplicates += u64::from(number.is_none());
-            numbers.push(number);
+            self.all.events.push(event);
         }
-        numbers
+        number(self.len());
+        first
     }
 
-    /// Adds an event unless its id is known.
-    fn add(&mut self, event: Event) -> Option<u32> {
-        let Log {
-            seen, hash, all, ..
-        } = self;
-        let hashed = hash.hash_one(event.id);
-        let id = |number: &u32| all.events[*number as usize].id;
-        if seen.find(hashed, |number| id(number) == event.id).is_some() {
-            return None;
-        }
-        let new = number(all.events.len());
-        seen.insert_unique(hashed, new, |number| hash.hash_one(id(number)));
-        all.events.push(event);
-        Some(new)
-    }
-
-    /// Sorts the events by time, then id. Returns where the events of these numbers, in
-    /// ascending order, are then.
-    pub(crate) fn finish(&mut self, numbers: &[u32]) -> Vec<u32> {
-        self.seen = HashTable::new();
+    /// Sorts the events by time, then id, and drops those whose id is another's.
+    pub(crate) fn finish(&mut self) -> Places {
         self.all.whos.close();
         self.all.calls.close();
         self.all.origins.close();
+        let before = self.len();
+        let places = self.all.events.sort(&self.all.texts);
+        self.duplicates = (before - self.len()) as u64;
         self.counts = vec![0; self.all.calls.all().len()];
-        for event in &self.all.events {
-            self.counts[event.call as usize] += 1;
+        for call in &self.all.events.calls {
+            self.counts[*call as usize] += 1;
         }
-        let texts = &self.all.texts;
-        let other = |event: &Event| event.id.text().map(|text| texts.get(text));
-        let order = |a: &Event, b: &Event| {
-            let time = a.time.cmp(&b.time);
-            time.then_with(|| other(a).cmp(&other(b)).then(a.id.cmp(&b.id)))
-        };
-        let event = |at: &u32| self.all.events[*at as usize];
-        let mut followed: Vec<(Event, usize)> = numbers.iter().map(event).zip(0..).collect();
-        followed.sort_unstable_by(|(a, _), (b, _)| order(a, b));
-        self.all.events.sort_unstable_by(order);
-        // Both are in the same order, and ids do not repeat.
-        let mut rows = vec![0; numbers.len()];
-        let mut followed = followed.into_iter().peekable();
-        for (row, event) in (0u32..).zip(&self.all.events) {
-            if let Some((_, at)) = followed.next_if(|(next, _)| next.id == event.id) {
-                rows[at] = row;
-            }
-        }
-        rows
+        places
     }
 }
 

@@ -1,6 +1,8 @@
 //! Tables. Those that hash have a fast hash, seeded afresh in every process against chosen
 //! collisions.
 
+use relatch_shelf::List;
+
 /// A hash map.
 pub(crate) type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
 
@@ -9,15 +11,14 @@ pub(crate) type Set<K> = std::collections::HashSet<K, foldhash::fast::RandomStat
 
 /// Numbers by key, in one sorted list: less to hold and to make than a map of lists, of which
 /// most have one number alone.
-pub(crate) struct Numbers<K>(Vec<(K, u32)>);
+pub(crate) struct Numbers<K>(List<(K, u32)>);
 
 impl<K: Ord + Copy> Numbers<K> {
     /// All there will be.
     pub(crate) fn new(pairs: impl IntoIterator<Item = (K, u32)>) -> Self {
-        let mut pairs: Vec<(K, u32)> = pairs.into_iter().collect();
+        let mut pairs: List<(K, u32)> = pairs.into_iter().collect();
         pairs.sort_unstable();
         pairs.dedup();
-        pairs.shrink_to_fit();
         Numbers(pairs)
     }
 

@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 use std::sync::LazyLock;
 
-use hashbrown::HashTable;
+use relatch_shelf::{List, Table};
 
 /// A text by number; 0 is the empty text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -26,18 +26,18 @@ static HASH: LazyLock<foldhash::fast::RandomState> =
 /// The texts lie end to end in one allocation.
 #[derive(Debug)]
 pub(crate) struct Texts {
-    all: String,
+    all: List<u8>,
     /// Where each text begins, and the hash of it; the next one's begin is its end.
-    known: Vec<(usize, u64)>,
-    numbers: HashTable<u32>,
+    known: List<(usize, u64)>,
+    numbers: Table<u32>,
 }
 
 impl Default for Texts {
     fn default() -> Self {
         let mut texts = Texts {
-            all: String::new(),
-            known: Vec::new(),
-            numbers: HashTable::new(),
+            all: List::default(),
+            known: List::default(),
+            numbers: Table::default(),
         };
         texts.put("");
         texts
@@ -50,16 +50,16 @@ impl Texts {
         if text.is_empty() && !self.known.is_empty() {
             return Sym::NONE;
         }
-        self.put_hashed(text, HASH.hash_one(text))
+        self.put_hashed(text.as_bytes(), HASH.hash_one(text))
     }
 
-    fn put_hashed(&mut self, text: &str, hash: u64) -> Sym {
+    fn put_hashed(&mut self, text: &[u8], hash: u64) -> Sym {
         if let Some(known) = self.find_hashed(text, hash) {
             return known;
         }
         let number = u32::try_from(self.known.len()).expect("fewer than 4 G texts fit in memory");
         self.known.push((self.all.len(), hash));
-        self.all.push_str(text);
+        self.all.extend_from_slice(text);
         let known = &self.known;
         self.numbers
             .insert_unique(hash, number, |number| known[*number as usize].1);
@@ -71,23 +71,28 @@ impl Texts {
         let numbers = 0u32..;
         numbers
             .zip(&other.known)
-            .map(|(number, (_, hash))| self.put_hashed(other.get(Sym(number)), *hash))
+            .map(|(number, (_, hash))| self.put_hashed(other.bytes(Sym(number)), *hash))
             .collect()
     }
 
     /// The number of a text that is known already.
     pub(crate) fn find(&self, text: &str) -> Option<Sym> {
-        self.find_hashed(text, HASH.hash_one(text))
+        self.find_hashed(text.as_bytes(), HASH.hash_one(text))
     }
 
-    fn find_hashed(&self, text: &str, hash: u64) -> Option<Sym> {
-        let same =
-            |number: &u32| self.known[*number as usize].1 == hash && self.get(Sym(*number)) == text;
+    fn find_hashed(&self, text: &[u8], hash: u64) -> Option<Sym> {
+        let same = |number: &u32| {
+            self.known[*number as usize].1 == hash && self.bytes(Sym(*number)) == text
+        };
         self.numbers.find(hash, same).copied().map(Sym)
     }
 
     /// The text behind a number.
     pub(crate) fn get(&self, sym: Sym) -> &str {
+        str::from_utf8(self.bytes(sym)).expect("whole texts are put, and begin where they began")
+    }
+
+    fn bytes(&self, sym: Sym) -> &[u8] {
         let at = sym.0 as usize;
         let end = self
             .known

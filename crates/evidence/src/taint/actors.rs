@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
-use crate::log::tables::{Map, Numbers};
+use rayon::prelude::*;
+use relatch_shelf::List;
+
+use crate::log::tables::{Map, Numbers, Set};
 use crate::log::{IdentityKind, Log, Row, Sym, Who};
 use crate::text::is_long_lived;
 
@@ -74,24 +77,24 @@ impl Credential {
 
 /// Numbers of events, or of whatever else, by a small number: one allocation for all.
 struct Groups {
-    starts: Vec<u32>,
-    members: Vec<u32>,
+    starts: List<u32>,
+    members: List<u32>,
 }
 
 impl Groups {
     /// Groups the events of a log by `group`, which is below `count`.
     fn new(log: &Log, count: usize, group: impl Fn(u32) -> u32) -> Self {
-        let mut starts = vec![0u32; count + 1];
+        let mut starts = List::of(0u32, count + 1);
         for row in log.numbers() {
             starts[group(row) as usize + 1] += 1;
         }
         let mut sum = 0;
-        for start in &mut starts {
+        for start in starts.iter_mut() {
             sum += *start;
             *start = sum;
         }
-        let mut next = starts.clone();
-        let mut members = vec![0u32; log.len()];
+        let mut next: List<u32> = starts.iter().copied().collect();
+        let mut members = List::of(0u32, log.len());
         for row in log.numbers() {
             let at = &mut next[group(row) as usize];
             members[*at as usize] = row;
@@ -121,10 +124,11 @@ impl Groups {
 
 /// Where to find events by what they carry. All lists are in the order of time.
 pub(crate) struct Index {
-    pub(crate) by_credential: BTreeMap<Credential, Vec<u32>>,
-    pub(crate) by_shared: Map<u128, Vec<u32>>,
+    pub(crate) by_credential: ByCredential,
+    /// Events by what ties them to the copies that other accounts got of them.
+    pub(crate) by_shared: Numbers<u128>,
     /// Events with facts.
-    pub(crate) telling: Vec<u32>,
+    pub(crate) telling: List<u32>,
     by_who: Groups,
     by_origin: Groups,
     keys: Numbers<Sym>,
@@ -142,13 +146,9 @@ impl Index {
     /// Reads the log once.
     pub(crate) fn new(log: &Log) -> Self {
         let by_who = Groups::new(log, log.whos().len(), |row| log.who(row));
-        let mut telling: Vec<u32> = log.numbers().filter(|row| log.is_telling(*row)).collect();
-        let mut by_shared: Map<u128, Vec<u32>> = Map::default();
-        for row in &telling {
-            if let Some(shared) = log.row(*row).shared() {
-                by_shared.entry(shared).or_default().push(*row);
-            }
-        }
+        let mut telling: List<u32> = log.numbers().filter(|row| log.is_telling(*row)).collect();
+        let shared = |row: &u32| log.row(*row).shared().map(|shared| (shared, *row));
+        let by_shared = Numbers::new(telling.iter().filter_map(shared));
         telling.retain(|row| !log.facts(*row).is_empty());
         let whos = || (0u32..).zip(log.whos());
         let column = |column: fn(&Who) -> Sym| {
@@ -160,7 +160,7 @@ impl Index {
         let origins = (0u32..).zip(log.origins());
         let hash = foldhash::fast::RandomState::default();
         Index {
-            by_credential: by_credential(log, &by_who),
+            by_credential: ByCredential::new(log, &by_who),
             by_shared,
             telling,
             by_who,
@@ -231,37 +231,85 @@ fn session_name<'l>(log: &'l Log, who: &Who) -> &'l str {
     log.text(who.arn).rsplit('/').next().unwrap_or_default()
 }
 
-fn by_credential(log: &Log, by_who: &Groups) -> BTreeMap<Credential, Vec<u32>> {
-    let mut found: BTreeMap<Credential, (u32, Vec<u32>)> = BTreeMap::new();
-    for (number, who) in (0u32..).zip(log.whos()) {
-        let rows = by_who.get(number);
-        let Some(first) = rows.first() else {
-            continue;
-        };
-        let nobody = [who.arn, who.key, who.user, who.principal, who.account];
-        if who.kind == IdentityKind::Service || nobody.into_iter().all(|column| !column.some()) {
-            // Which service it is depends on the single event.
-            for row in rows {
-                let credential = Credential::of(log, &log.row(*row));
-                let (parts, all) = found.entry(credential).or_default();
-                *parts = 2;
-                all.push(*row);
+/// Events by credential, both in order.
+pub(crate) struct ByCredential {
+    credentials: List<Credential>,
+    events: Groups,
+}
+
+/// A caller whose credential depends on the single event.
+const BY_EVENT: u32 = u32::MAX;
+
+impl ByCredential {
+    fn new(log: &Log, by_who: &Groups) -> Self {
+        let of = |row: u32| Credential::of(log, &log.row(row));
+        // The credential of every caller that made a call; many events come to few of the others.
+        let mut all: Set<Credential> = Set::default();
+        let whos = (0u32..).zip(log.whos());
+        let mut fixed: List<Option<Credential>> = List::default();
+        for (number, who) in whos {
+            let rows = by_who.get(number);
+            let first = rows.first().filter(|_| !is_by_event(who));
+            fixed.push(first.map(|row| of(*row)));
+            match first {
+                Some(_) => {}
+                None => all.extend(rows.iter().map(|row| of(*row))),
             }
-            continue;
         }
-        let (parts, all) = found
-            .entry(Credential::of(log, &log.row(*first)))
-            .or_default();
-        *parts += 1;
-        all.extend_from_slice(rows);
+        let mut credentials: List<Credential> = fixed.iter().flatten().copied().collect();
+        credentials.extend(all.iter().copied());
+        credentials.sort_unstable();
+        credentials.dedup();
+        let number = |credential: &Credential| {
+            let at = credentials.binary_search(credential);
+            at.ok()
+                .and_then(|at| u32::try_from(at).ok())
+                .unwrap_or(BY_EVENT)
+        };
+        let by_event: Map<Credential, u32> = all.iter().map(|one| (*one, number(one))).collect();
+        let fixed: List<u32> = fixed
+            .iter()
+            .map(|one| one.as_ref().map_or(BY_EVENT, number))
+            .collect();
+        let events = Groups::new(log, credentials.len(), |row| {
+            match fixed[log.who(row) as usize] {
+                BY_EVENT => by_event[&of(row)],
+                number => number,
+            }
+        });
+        ByCredential {
+            credentials,
+            events,
+        }
     }
-    let sorted = found.into_iter().map(|(credential, (parts, mut rows))| {
-        if parts > 1 {
-            rows.sort_unstable();
-        }
-        (credential, rows)
-    });
-    sorted.collect()
+
+    /// The events of a credential; none if it is not in the log.
+    pub(crate) fn get(&self, credential: Credential) -> &[u32] {
+        let number = self.credentials.binary_search(&credential);
+        number.map_or(&[], |number| self.at(number).1)
+    }
+
+    /// Every credential with its events, of which it has at least one.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Credential, &[u32])> {
+        (0..self.credentials.len()).map(|number| self.at(number))
+    }
+
+    /// As [`ByCredential::iter`], on all cores.
+    pub(crate) fn par_iter(&self) -> impl ParallelIterator<Item = (Credential, &[u32])> {
+        let numbers = (0..self.credentials.len()).into_par_iter();
+        numbers.map(|number| self.at(number))
+    }
+
+    fn at(&self, number: usize) -> (Credential, &[u32]) {
+        let group = u32::try_from(number).expect("no more credentials than events");
+        (self.credentials[number], self.events.get(group))
+    }
+}
+
+/// Whether a caller is whoever the single event says: a service, or nobody.
+fn is_by_event(who: &Who) -> bool {
+    let names = [who.arn, who.key, who.user, who.principal, who.account];
+    who.kind == IdentityKind::Service || names.into_iter().all(|column| !column.some())
 }
 
 /// Counts over an actor's events, with texts in the place of numbers.
@@ -271,6 +319,7 @@ pub(crate) struct Tally {
     pub(crate) clients: BTreeSet<String>,
     pub(crate) regions: BTreeSet<String>,
     pub(crate) keys: BTreeSet<String>,
+    pub(crate) more_keys: u64,
     pub(crate) calls: BTreeMap<String, u64>,
     pub(crate) errors: BTreeMap<String, u64>,
     pub(crate) arn: Option<String>,
@@ -278,8 +327,8 @@ pub(crate) struct Tally {
     pub(crate) last: Option<i64>,
 }
 
-/// Tallies events.
-pub(crate) fn tally(log: &Log, rows: &[u32]) -> Tally {
+/// Tallies events, with so many keys at most: the first by name.
+pub(crate) fn tally(log: &Log, rows: &[u32], most_keys: usize) -> Tally {
     let mut tally = Tally::default();
     for row in rows {
         let time = log.time(*row);
@@ -294,16 +343,26 @@ pub(crate) fn tally(log: &Log, rows: &[u32]) -> Tally {
             set.insert(log.text(column).to_owned());
         }
     };
-    for (who, _) in whos {
-        add(log.whos()[who as usize].key, &mut tally.keys);
+    let keys = whos.iter().map(|(who, _)| log.whos()[*who as usize].key);
+    let mut keys: List<Sym> = keys.filter(|key| key.some()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let mut first: BTreeSet<&str> = BTreeSet::new();
+    for key in &keys {
+        first.insert(log.text(*key));
+        if first.len() > most_keys {
+            first.pop_last();
+        }
     }
-    for (origin, _) in origins {
-        let origin = &log.origins()[origin as usize];
+    tally.more_keys = (keys.len() - first.len()) as u64;
+    tally.keys = first.into_iter().map(str::to_owned).collect();
+    for (origin, _) in &origins {
+        let origin = &log.origins()[*origin as usize];
         add(origin.address, &mut tally.addresses);
         add(origin.agent, &mut tally.clients);
     }
-    for (call, count) in calls {
-        let call = &log.calls()[call as usize];
+    for (call, count) in &calls {
+        let call = &log.calls()[*call as usize];
         add(call.region, &mut tally.regions);
         let name = format!("{}:{}", log.text(call.source), log.text(call.name));
         *tally.calls.entry(name).or_default() += count;
@@ -321,17 +380,18 @@ pub(crate) fn tally(log: &Log, rows: &[u32]) -> Tally {
 }
 
 /// Each number once, in order, with how often it is there. `bound` is above all of them.
-fn counted(numbers: impl ExactSizeIterator<Item = u32>, bound: usize) -> Vec<(u32, u64)> {
+fn counted(numbers: impl ExactSizeIterator<Item = u32>, bound: usize) -> List<(u32, u64)> {
     if numbers.len() < bound {
-        let mut all: Vec<u32> = numbers.collect();
+        let mut all: List<u32> = numbers.collect();
         all.sort_unstable();
         let same = all.chunk_by(|a, b| a == b);
         return same.map(|same| (same[0], same.len() as u64)).collect();
     }
-    let mut counts = vec![0u64; bound];
+    let mut counts = List::of(0u64, bound);
     for number in numbers {
         counts[number as usize] += 1;
     }
-    let counts = (0u32..).zip(counts);
-    counts.filter(|(_, count)| *count > 0).collect()
+    let counts = (0u32..).zip(&counts);
+    let some = counts.filter(|(_, count)| **count > 0);
+    some.map(|(number, count)| (number, *count)).collect()
 }

@@ -5,6 +5,8 @@
 
 use std::collections::VecDeque;
 
+use relatch_shelf::List;
+
 use crate::log::tables::{Map, Numbers, Set};
 use crate::log::{Fact, IdentityKind, Log, Row, Sym, What};
 use crate::taint::actors::{Credential, Index};
@@ -23,7 +25,7 @@ const CONSOLE_LIFE: i64 = 12 * 3_600_000;
 pub(crate) struct Taint<'a> {
     pub(crate) log: &'a Log,
     pub(crate) index: &'a Index,
-    marks: Vec<Mark>,
+    marks: List<Mark>,
     why: Map<u32, (Link, Option<u32>)>,
     doubts: Map<u32, (Doubt, Option<u32>)>,
     /// Events of acquitted actors: they are never marked.
@@ -54,7 +56,7 @@ impl<'a> Taint<'a> {
         Taint {
             log,
             index,
-            marks: vec![Mark::None; log.len()],
+            marks: List::of(Mark::None, log.len()),
             why: Map::default(),
             doubts: Map::default(),
             spared: Set::default(),
@@ -164,11 +166,7 @@ impl<'a> Taint<'a> {
         }
         if let Some(shared) = row.shared() {
             self.taint_all(
-                self.index
-                    .by_shared
-                    .get(&shared)
-                    .cloned()
-                    .unwrap_or_default(),
+                self.index.by_shared.get(shared).collect(),
                 Link::SharedEvent,
                 from,
                 |_| true,

@@ -65,7 +65,7 @@ fn rows(log: &Log, index: &Index, actor: &str) -> BTreeSet<u32> {
     let mut rows: BTreeSet<u32> = index
         .by_credential
         .iter()
-        .filter(|(credential, _)| actor_id(log, **credential) == actor)
+        .filter(|(credential, _)| actor_id(log, *credential) == actor)
         .flat_map(|(_, rows)| rows.iter().copied())
         .collect();
     if let Some(sym) = log.find(actor).filter(|sym| sym.some()) {

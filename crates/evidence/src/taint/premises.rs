@@ -70,13 +70,13 @@ pub(crate) fn is_habit(log: &Log, rows: &[u32]) -> bool {
 fn residents(log: &Log, index: &Index) -> Map<Sym, Vec<i64>> {
     let made = made(log, index);
     let mut found: Map<Sym, Vec<i64>> = Map::default();
-    for (credential, rows) in &index.by_credential {
+    for (credential, rows) in index.by_credential.iter() {
         let user = log.row(rows[0]).user;
         let is_resident = match credential {
-            Credential::Key(key) => !made.contains(key) && !made.contains(&user),
+            Credential::Key(key) => !made.contains(&key) && !made.contains(&user),
             Credential::User(_) => !made.contains(&user),
             // What IAM Identity Center names the roles of people.
-            Credential::Session(arn) => log.text(*arn).contains(":assumed-role/AWSReservedSSO_"),
+            Credential::Session(arn) => log.text(arn).contains(":assumed-role/AWSReservedSSO_"),
             _ => false,
         };
         let own = || {

@@ -339,13 +339,8 @@ impl Seeding<'_> {
             };
             let event = &self.log.row(maker);
             let credential = Credential::of(self.log, event);
-            let rows = self
-                .index
-                .by_credential
-                .get(&credential)
-                .cloned()
-                .unwrap_or_default();
-            let above = split(self.log, self.scorer, credential, &rows, hints);
+            let rows = self.index.by_credential.get(credential);
+            let above = split(self.log, self.scorer, credential, rows, hints);
             let mut chosen = above.thief.clone();
             if !chosen.contains(&maker) {
                 let from_there = rows

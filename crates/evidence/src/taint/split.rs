@@ -22,6 +22,13 @@ pub(crate) struct Split {
     pub(crate) score: Score,
 }
 
+impl Split {
+    /// Whether all events are the owner's and nothing speaks against one.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.thief.is_empty() && self.uncertain.is_empty() && self.score.reasons.is_empty()
+    }
+}
+
 /// The use of a credential from one address.
 struct Place<'s> {
     rows: Vec<u32>,

@@ -61,10 +61,13 @@ pub(crate) fn reported(
         }
     }
     for (credential, told) in told {
-        let rows = index.by_credential.get(&credential);
-        if let (Some(rows), Some(known)) = (rows, splits.get_mut(&credential)) {
-            *known = told.judged(log, scorer, credential, rows, std::mem::take(known));
+        if matches!(credential, Credential::Service(_)) {
+            continue;
         }
+        let rows = index.by_credential.get(credential);
+        let known = splits.remove(&credential).unwrap_or_default();
+        let new = told.judged(log, scorer, credential, rows, known);
+        splits.insert(credential, new);
     }
 }
 
