@@ -8,8 +8,9 @@
 //! [`summary`] puts a [`Triage`] into words.
 //!
 //! Invariant: this crate only reads local files and bytes handed to it. It never touches the
-//! network, never writes, never holds a whole log's text in memory, and never gives out session
-//! tokens, passwords or values of secrets that a record may contain.
+//! network, writes nothing but nameless temporary files with what it keeps of a large log, never
+//! holds a log's text, and never keeps or gives out session tokens, passwords or values of secrets
+//! that a record may contain.
 
 mod answer;
 mod found;

@@ -194,7 +194,7 @@ fn event_id(log: &Log, row: u32) -> String {
 }
 
 /// Addresses the attacker called from; those of instances and functions he started are theirs.
-fn addresses(log: &Log, scorer: &Scorer<'_>, taint: &Taint<'_>, tainted: &[u32]) -> Vec<String> {
+fn addresses(log: &Log, scorer: &Scorer, taint: &Taint<'_>, tainted: &[u32]) -> Vec<String> {
     let own = tainted
         .iter()
         .copied()
@@ -206,7 +206,7 @@ fn addresses(log: &Log, scorer: &Scorer<'_>, taint: &Taint<'_>, tainted: &[u32])
 }
 
 /// Whether a call was made by something the attacker started, and not by his own hand.
-fn is_workload(log: &Log, scorer: &Scorer<'_>, taint: &Taint<'_>, row: u32) -> bool {
+fn is_workload(log: &Log, scorer: &Scorer, taint: &Taint<'_>, row: u32) -> bool {
     let event = &log.row(row);
     let agent = log.text(event.agent);
     let by_hand = agents::is_hand_tool(agent)
@@ -228,7 +228,7 @@ fn is_workload(log: &Log, scorer: &Scorer<'_>, taint: &Taint<'_>, row: u32) -> b
 
 /// How every credential splits when nothing is known from outside, as far as anything speaks
 /// against it; services are nobody's.
-fn splits(log: &Log, index: &Index, scorer: &Scorer<'_>) -> BTreeMap<Credential, Split> {
+fn splits(log: &Log, index: &Index, scorer: &Scorer) -> BTreeMap<Credential, Split> {
     let none = BTreeSet::new();
     let hints = Hints {
         addresses: &none,
@@ -238,9 +238,9 @@ fn splits(log: &Log, index: &Index, scorer: &Scorer<'_>) -> BTreeMap<Credential,
     };
     index
         .by_credential
-        .par_iter()
+        .par_iter(log)
         .filter(|(credential, _)| !matches!(credential, Credential::Service(_)))
-        .map(|(credential, rows)| (credential, split(log, scorer, credential, rows, &hints)))
+        .map(|(credential, part)| (credential, split(scorer, credential, part, &hints)))
         .filter(|(_, split)| !split.is_empty())
         .collect()
 }

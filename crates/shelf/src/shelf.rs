@@ -11,10 +11,11 @@ use std::ptr::NonNull;
 use allocator_api2::alloc::{AllocError, Allocator, Global};
 
 #[cfg(target_os = "linux")]
-use crate::tidy::Shelves;
+use crate::tidy;
 
 /// From so many bytes on a file is worth its while.
-pub(crate) const LARGE: usize = 4 << 20;
+#[cfg(target_os = "linux")]
+const LARGE: usize = 4 << 20;
 
 /// Memory that the system may put aside.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,17 +64,17 @@ unsafe impl Allocator for Shelf {
 
 #[cfg(target_os = "linux")]
 fn lend(layout: Layout) -> Option<NonNull<u8>> {
-    is_large(layout).then(|| Shelves::lock().lend(layout.size()))?
+    is_large(layout).then(|| tidy::lend(layout.size()))?
 }
 
 #[cfg(target_os = "linux")]
 fn extend(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
-    is_large(old).then(|| Shelves::lock().extend(block, new.size()))?
+    is_large(old).then(|| tidy::extend(block, new.size()))?
 }
 
 #[cfg(target_os = "linux")]
 fn give_back(block: NonNull<u8>, layout: Layout) -> bool {
-    is_large(layout) && Shelves::lock().give_back(block)
+    is_large(layout) && tidy::give_back(block)
 }
 
 /// Whether a block of this layout may be a mapping.

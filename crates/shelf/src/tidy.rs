@@ -12,11 +12,11 @@ use crate::mapping::Mapping;
 use crate::{LEAST_RESIDENT, MOST_RESIDENT};
 
 /// How long the thread sleeps between looks.
-const PAUSE: Duration = Duration::from_millis(5);
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// Mappings by their address.
 #[derive(Debug)]
-pub(crate) struct Shelves {
+struct Shelves {
     mappings: BTreeMap<usize, Mapping>,
     /// The thread is there; it ends when nothing is left to keep.
     tidied: bool,
@@ -27,33 +27,40 @@ static SHELVES: Mutex<Shelves> = Mutex::new(Shelves {
     tidied: false,
 });
 
+/// A block of so many bytes, if there is room for it.
+pub(crate) fn lend(bytes: usize) -> Option<NonNull<u8>> {
+    // The disk may take its time; nobody else waits for it.
+    let mapping = Mapping::new(bytes)?;
+    let mut shelves = lock();
+    if !shelves.tidied {
+        let named = thread::Builder::new().name("shelf".to_owned());
+        shelves.tidied = named.spawn(tidy).is_ok();
+    }
+    Some(shelves.keep(mapping))
+}
+
+/// Makes a block longer; `None` if it is no mapping, or there is no room.
+pub(crate) fn extend(block: NonNull<u8>, bytes: usize) -> Option<NonNull<u8>> {
+    let mut mapping = lock().take(block)?;
+    let extended = mapping.extend(bytes);
+    lock().keep(mapping);
+    extended
+}
+
+/// Frees a block; false if it is no mapping.
+pub(crate) fn give_back(block: NonNull<u8>) -> bool {
+    let mapping = lock().take(block);
+    mapping.is_some()
+}
+
+/// All shelves. Nothing here can panic halfway.
+fn lock() -> MutexGuard<'static, Shelves> {
+    SHELVES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Shelves {
-    /// All of them. Nothing here can panic halfway.
-    pub(crate) fn lock() -> MutexGuard<'static, Shelves> {
-        SHELVES.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A block of so many bytes, if there is room for it.
-    pub(crate) fn lend(&mut self, bytes: usize) -> Option<NonNull<u8>> {
-        let mapping = Mapping::new(bytes)?;
-        if !self.tidied {
-            let named = thread::Builder::new().name("shelf".to_owned());
-            self.tidied = named.spawn(tidy).is_ok();
-        }
-        Some(self.keep(mapping))
-    }
-
-    /// Makes a block longer; `None` if it is no mapping, or there is no room.
-    pub(crate) fn extend(&mut self, block: NonNull<u8>, bytes: usize) -> Option<NonNull<u8>> {
-        let mapping = self.mappings.get_mut(&address(block))?;
-        mapping.extend(bytes)?;
-        let mapping = self.mappings.remove(&address(block))?;
-        Some(self.keep(mapping))
-    }
-
-    /// Frees a block; false if it is no mapping.
-    pub(crate) fn give_back(&mut self, block: NonNull<u8>) -> bool {
-        self.mappings.remove(&address(block)).is_some()
+    fn take(&mut self, block: NonNull<u8>) -> Option<Mapping> {
+        self.mappings.remove(&address(block))
     }
 
     /// Makes room: half of what may be there. The largest come first: of a list to which is added
@@ -85,7 +92,7 @@ fn address(block: NonNull<u8>) -> usize {
 fn tidy() {
     loop {
         thread::sleep(PAUSE);
-        let mut shelves = Shelves::lock();
+        let mut shelves = lock();
         if shelves.mappings.is_empty() {
             shelves.tidied = false;
             return;

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
+use relatch_shelf::List;
 
 use crate::answer::{Actor, Share, Step, Verdict};
 use crate::found::exposure::actor_id;
+use crate::found::tally::tally;
 use crate::input::record::show_time;
 use crate::input::rows::is_caller_address;
-use crate::log::Log;
-use crate::taint::actors::{Credential, Index, tally};
+use crate::log::{Log, Part};
+use crate::taint::actors::{Credential, Index};
 use crate::taint::attribution::Taint;
 use crate::taint::links::{Link, Mark};
 use crate::taint::score::Score;
@@ -31,10 +33,10 @@ pub(crate) fn actors(
 ) -> Vec<Actor> {
     let mut actors: Vec<Actor> = index
         .by_credential
-        .par_iter()
-        .map(|(credential, rows)| {
+        .par_iter(log)
+        .map(|(credential, part)| {
             let score = splits.get(&credential).map(|split| split.score.clone());
-            actor(log, taint, credential, rows, &score.unwrap_or_default())
+            actor(log, taint, credential, &part, &score.unwrap_or_default())
         })
         .collect();
     actors.sort_by(|a, b| (a.verdict, &a.first, &a.id).cmp(&(b.verdict, &b.first, &b.id)));
@@ -45,9 +47,10 @@ fn actor(
     log: &Log,
     taint: &Taint<'_>,
     credential: Credential,
-    rows: &[u32],
+    part: &Part<'_>,
     score: &Score,
 ) -> Actor {
+    let rows = part.rows();
     let count = |mark| rows.iter().filter(|row| taint.mark(**row) == mark).count();
     let (tainted, uncertain) = (count(Mark::Tainted), count(Mark::Uncertain));
     let is_judged = || rows.first().is_some_and(|row| taint.is_spared(*row));
@@ -56,7 +59,7 @@ fn actor(
     } else {
         usize::MAX
     };
-    let tally = tally(log, rows, keys);
+    let tally = tally(log, part, part.numbers(), keys);
     let counts = |map: BTreeMap<String, u64>| {
         map.into_iter()
             .map(|(text, count)| (sanitize(&text), count))
@@ -92,17 +95,18 @@ fn actor(
         regions: clean(tally.regions),
         calls: counts(tally.calls),
         errors: counts(tally.errors),
-        attackers: (tainted > 0).then(|| share(log, taint, rows)),
+        attackers: (tainted > 0).then(|| share(log, taint, part)),
         tainted: tainted as u64,
         uncertain: uncertain as u64,
     }
 }
 
 /// What of an actor's calls that are the attacker's were made with and from.
-fn share(log: &Log, taint: &Taint<'_>, rows: &[u32]) -> Share {
-    let is_his = |row: &&u32| taint.mark(**row) == Mark::Tainted;
-    let rows: Vec<u32> = rows.iter().filter(is_his).copied().collect();
-    let tally = tally(log, &rows, usize::MAX);
+fn share(log: &Log, taint: &Taint<'_>, part: &Part<'_>) -> Share {
+    let rows = (0u32..).zip(part.rows());
+    let his = rows.filter(|(_, row)| taint.mark(**row) == Mark::Tainted);
+    let his: List<u32> = his.map(|(number, _)| number).collect();
+    let tally = tally(log, part, his.iter().copied(), usize::MAX);
     let mut addresses = tally.addresses;
     addresses.retain(|address| is_caller_address(address));
     Share {

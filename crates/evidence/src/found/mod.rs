@@ -9,3 +9,4 @@ pub(crate) mod known;
 pub(crate) mod reads;
 pub(crate) mod spot;
 pub(crate) mod summary;
+pub(crate) mod tally;

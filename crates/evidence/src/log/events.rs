@@ -63,6 +63,7 @@ impl Columns {
     }
 
     /// An event by its number.
+    #[inline]
     pub(crate) fn get(&self, number: usize) -> Event {
         Event {
             id: self.ids[number],
@@ -71,6 +72,18 @@ impl Columns {
             call: self.calls[number],
             origin: self.origins[number],
             detail: self.details[number],
+        }
+    }
+
+    /// The columns of some events, in the order of `rows`; their ids are not among them.
+    pub(crate) fn gathered(&self, rows: &[u32]) -> Columns {
+        Columns {
+            ids: List::default(),
+            times: gathered(&self.times, rows.iter()),
+            whos: gathered(&self.whos, rows.iter()),
+            calls: gathered(&self.calls, rows.iter()),
+            origins: gathered(&self.origins, rows.iter()),
+            details: gathered(&self.details, rows.iter()),
         }
     }
 
@@ -92,12 +105,13 @@ impl Columns {
         for (row, (_, number)) in (0u32..).zip(&order) {
             places.0[*number as usize] = row;
         }
-        reorder(&mut self.ids, &order);
-        reorder(&mut self.times, &order);
-        reorder(&mut self.whos, &order);
-        reorder(&mut self.calls, &order);
-        reorder(&mut self.origins, &order);
-        reorder(&mut self.details, &order);
+        let rows = || order.iter().map(|(_, number)| number);
+        self.ids = gathered(&self.ids, rows());
+        self.times = gathered(&self.times, rows());
+        self.whos = gathered(&self.whos, rows());
+        self.calls = gathered(&self.calls, rows());
+        self.origins = gathered(&self.origins, rows());
+        self.details = gathered(&self.details, rows());
         places
     }
 
@@ -115,11 +129,9 @@ impl Columns {
     }
 }
 
-fn reorder<T: Copy>(column: &mut List<T>, order: &[(i64, u32)]) {
-    *column = order
-        .iter()
-        .map(|(_, number)| column[*number as usize])
-        .collect();
+/// What stands in a column at some rows.
+fn gathered<'r, T: Copy>(column: &[T], rows: impl Iterator<Item = &'r u32>) -> List<T> {
+    rows.map(|row| column[*row as usize]).collect()
 }
 
 #[cfg(test)]

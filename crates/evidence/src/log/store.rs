@@ -195,7 +195,8 @@ impl<'a> Row<'a> {
     }
 }
 
-fn at(time: i64) -> i64 {
+/// See [`Row::at`].
+pub(crate) fn at(time: i64) -> i64 {
     if time == NO_TIME { i64::MIN / 4 } else { time }
 }
 
@@ -256,6 +257,16 @@ impl Log {
             detail: self.all.events.details[row as usize],
             all: &self.all,
         }
+    }
+
+    /// The columns of some events, in the order of `rows`; their ids are not among them.
+    pub(crate) fn columns_of(&self, rows: &[u32]) -> Columns {
+        self.all.events.gathered(rows)
+    }
+
+    /// The facts behind the number of a detail.
+    pub(crate) fn facts_of(&self, detail: u32) -> &[Fact] {
+        self.all.facts_of(detail)
     }
 
     /// When an event was, as [`Row::at`].

@@ -1,13 +1,12 @@
 //! Who acted: credentials as the log shows them, and what each did.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 
-use rayon::prelude::*;
 use relatch_shelf::List;
 
-use crate::log::tables::{Map, Numbers, Set};
+use crate::log::tables::Numbers;
 use crate::log::{IdentityKind, Log, Row, Sym, Who};
+use crate::taint::by_credential::ByCredential;
 use crate::text::is_long_lived;
 
 /// An identity in the log, as narrow as can be told.
@@ -76,14 +75,14 @@ impl Credential {
 }
 
 /// Numbers of events, or of whatever else, by a small number: one allocation for all.
-struct Groups {
+pub(crate) struct Groups {
     starts: List<u32>,
     members: List<u32>,
 }
 
 impl Groups {
     /// Groups the events of a log by `group`, which is below `count`.
-    fn new(log: &Log, count: usize, group: impl Fn(u32) -> u32) -> Self {
+    pub(crate) fn new(log: &Log, count: usize, group: impl Fn(u32) -> u32) -> Self {
         let mut starts = List::of(0u32, count + 1);
         for row in log.numbers() {
             starts[group(row) as usize + 1] += 1;
@@ -103,9 +102,20 @@ impl Groups {
         Groups { starts, members }
     }
 
-    fn get(&self, group: u32) -> &[u32] {
+    /// The members of a group.
+    pub(crate) fn get(&self, group: u32) -> &[u32] {
+        &self.members[self.range(group)]
+    }
+
+    /// Where the members of a group are among those of all.
+    pub(crate) fn range(&self, group: u32) -> std::ops::Range<usize> {
         let (from, to) = (self.starts[group as usize], self.starts[group as usize + 1]);
-        &self.members[from as usize..to as usize]
+        from as usize..to as usize
+    }
+
+    /// The members of all groups, one after the other.
+    pub(crate) fn members(&self) -> &[u32] {
+        &self.members
     }
 
     /// The members of several groups, in order.
@@ -229,169 +239,4 @@ impl Index {
 /// The last part of a session's ARN.
 fn session_name<'l>(log: &'l Log, who: &Who) -> &'l str {
     log.text(who.arn).rsplit('/').next().unwrap_or_default()
-}
-
-/// Events by credential, both in order.
-pub(crate) struct ByCredential {
-    credentials: List<Credential>,
-    events: Groups,
-}
-
-/// A caller whose credential depends on the single event.
-const BY_EVENT: u32 = u32::MAX;
-
-impl ByCredential {
-    fn new(log: &Log, by_who: &Groups) -> Self {
-        let of = |row: u32| Credential::of(log, &log.row(row));
-        // The credential of every caller that made a call; many events come to few of the others.
-        let mut all: Set<Credential> = Set::default();
-        let whos = (0u32..).zip(log.whos());
-        let mut fixed: List<Option<Credential>> = List::default();
-        for (number, who) in whos {
-            let rows = by_who.get(number);
-            let first = rows.first().filter(|_| !is_by_event(who));
-            fixed.push(first.map(|row| of(*row)));
-            match first {
-                Some(_) => {}
-                None => all.extend(rows.iter().map(|row| of(*row))),
-            }
-        }
-        let mut credentials: List<Credential> = fixed.iter().flatten().copied().collect();
-        credentials.extend(all.iter().copied());
-        credentials.sort_unstable();
-        credentials.dedup();
-        let number = |credential: &Credential| {
-            let at = credentials.binary_search(credential);
-            at.ok()
-                .and_then(|at| u32::try_from(at).ok())
-                .unwrap_or(BY_EVENT)
-        };
-        let by_event: Map<Credential, u32> = all.iter().map(|one| (*one, number(one))).collect();
-        let fixed: List<u32> = fixed
-            .iter()
-            .map(|one| one.as_ref().map_or(BY_EVENT, number))
-            .collect();
-        let events = Groups::new(log, credentials.len(), |row| {
-            match fixed[log.who(row) as usize] {
-                BY_EVENT => by_event[&of(row)],
-                number => number,
-            }
-        });
-        ByCredential {
-            credentials,
-            events,
-        }
-    }
-
-    /// The events of a credential; none if it is not in the log.
-    pub(crate) fn get(&self, credential: Credential) -> &[u32] {
-        let number = self.credentials.binary_search(&credential);
-        number.map_or(&[], |number| self.at(number).1)
-    }
-
-    /// Every credential with its events, of which it has at least one.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Credential, &[u32])> {
-        (0..self.credentials.len()).map(|number| self.at(number))
-    }
-
-    /// As [`ByCredential::iter`], on all cores.
-    pub(crate) fn par_iter(&self) -> impl ParallelIterator<Item = (Credential, &[u32])> {
-        let numbers = (0..self.credentials.len()).into_par_iter();
-        numbers.map(|number| self.at(number))
-    }
-
-    fn at(&self, number: usize) -> (Credential, &[u32]) {
-        let group = u32::try_from(number).expect("no more credentials than events");
-        (self.credentials[number], self.events.get(group))
-    }
-}
-
-/// Whether a caller is whoever the single event says: a service, or nobody.
-fn is_by_event(who: &Who) -> bool {
-    let names = [who.arn, who.key, who.user, who.principal, who.account];
-    who.kind == IdentityKind::Service || names.into_iter().all(|column| !column.some())
-}
-
-/// Counts over an actor's events, with texts in the place of numbers.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    pub(crate) addresses: BTreeSet<String>,
-    pub(crate) clients: BTreeSet<String>,
-    pub(crate) regions: BTreeSet<String>,
-    pub(crate) keys: BTreeSet<String>,
-    pub(crate) more_keys: u64,
-    pub(crate) calls: BTreeMap<String, u64>,
-    pub(crate) errors: BTreeMap<String, u64>,
-    pub(crate) arn: Option<String>,
-    pub(crate) first: Option<i64>,
-    pub(crate) last: Option<i64>,
-}
-
-/// Tallies events, with so many keys at most: the first by name.
-pub(crate) fn tally(log: &Log, rows: &[u32], most_keys: usize) -> Tally {
-    let mut tally = Tally::default();
-    for row in rows {
-        let time = log.time(*row);
-        tally.first = tally.first.or(time);
-        tally.last = time.or(tally.last);
-    }
-    let calls = counted(rows.iter().map(|row| log.call(*row)), log.calls().len());
-    let whos = counted(rows.iter().map(|row| log.who(*row)), log.whos().len());
-    let origins = counted(rows.iter().map(|row| log.origin(*row)), log.origins().len());
-    let add = |column: Sym, set: &mut BTreeSet<String>| {
-        if column.some() && !set.contains(log.text(column)) {
-            set.insert(log.text(column).to_owned());
-        }
-    };
-    let keys = whos.iter().map(|(who, _)| log.whos()[*who as usize].key);
-    let mut keys: List<Sym> = keys.filter(|key| key.some()).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    let mut first: BTreeSet<&str> = BTreeSet::new();
-    for key in &keys {
-        first.insert(log.text(*key));
-        if first.len() > most_keys {
-            first.pop_last();
-        }
-    }
-    tally.more_keys = (keys.len() - first.len()) as u64;
-    tally.keys = first.into_iter().map(str::to_owned).collect();
-    for (origin, _) in &origins {
-        let origin = &log.origins()[*origin as usize];
-        add(origin.address, &mut tally.addresses);
-        add(origin.agent, &mut tally.clients);
-    }
-    for (call, count) in &calls {
-        let call = &log.calls()[*call as usize];
-        add(call.region, &mut tally.regions);
-        let name = format!("{}:{}", log.text(call.source), log.text(call.name));
-        *tally.calls.entry(name).or_default() += count;
-        if call.error.some() {
-            let error = log.text(call.error).to_owned();
-            *tally.errors.entry(error).or_default() += count;
-        }
-    }
-    let named = rows.iter().map(|row| log.row(*row).arn);
-    tally.arn = named
-        .into_iter()
-        .find(|arn| arn.some())
-        .map(|arn| log.text(arn).to_owned());
-    tally
-}
-
-/// Each number once, in order, with how often it is there. `bound` is above all of them.
-fn counted(numbers: impl ExactSizeIterator<Item = u32>, bound: usize) -> List<(u32, u64)> {
-    if numbers.len() < bound {
-        let mut all: List<u32> = numbers.collect();
-        all.sort_unstable();
-        let same = all.chunk_by(|a, b| a == b);
-        return same.map(|same| (same[0], same.len() as u64)).collect();
-    }
-    let mut counts = List::of(0u64, bound);
-    for number in numbers {
-        counts[number as usize] += 1;
-    }
-    let counts = (0u32..).zip(&counts);
-    let some = counts.filter(|(_, count)| **count > 0);
-    some.map(|(number, count)| (number, *count)).collect()
 }

@@ -3,11 +3,13 @@
 use std::hash::Hash;
 
 use crate::log::tables::{Map, Set};
-use crate::log::{Log, Sym, What};
-use crate::taint::premises::is_habit;
+use crate::log::{Part, Sym, What};
+
+/// One hour in milliseconds.
+const HOUR: i64 = 3_600_000;
 
 /// One day in milliseconds.
-const DAY: i64 = 24 * 3_600_000;
+const DAY: i64 = 24 * HOUR;
 
 /// What comes on so many days, and so many times, is done day by day.
 const ROUTINE_DAYS: u32 = 3;
@@ -31,6 +33,15 @@ impl<'a> Habit<'a> {
     }
 }
 
+/// Whether events are enough of a habit to compare with: five over an hour. `at` tells when each
+/// was, in milliseconds.
+pub(crate) fn is_habit(rows: &[u32], at: impl Fn(u32) -> i64) -> bool {
+    match (rows.first(), rows.last()) {
+        (Some(first), Some(last)) => rows.len() >= 5 && at(*last) - at(*first) >= HOUR,
+        _ => false,
+    }
+}
+
 /// Calls and secrets that are nothing new for a credential.
 pub(crate) struct Known {
     pub(crate) calls: Set<(Sym, Sym)>,
@@ -40,59 +51,59 @@ pub(crate) struct Known {
 impl Known {
     /// What was there before `rows`; both sorted by time. A log begins in the middle of things:
     /// where no habit is seen before them, what they do day by day is one.
-    pub(crate) fn new(log: &Log, before: &[u32], rows: &[u32]) -> Known {
+    pub(crate) fn new(part: &Part<'_>, before: &[u32], rows: &[u32]) -> Known {
         let mut known = Known {
-            calls: before.iter().map(|row| call(log, *row)).collect(),
-            secrets: before.iter().flat_map(|row| secrets(log, *row)).collect(),
+            calls: before.iter().map(|row| call(part, *row)).collect(),
+            secrets: before.iter().flat_map(|row| secrets(part, *row)).collect(),
         };
         let days = |rows: &[u32]| match (rows.first(), rows.last()) {
-            (Some(first), Some(last)) => day(log, *last) - day(log, *first) + 1,
+            (Some(first), Some(last)) => day(part, *last) - day(part, *first) + 1,
             _ => 0,
         };
-        if days(rows) >= i64::from(ROUTINE_DAYS) && !is_habit(log, before) {
-            let calls = rows.iter().map(|row| (*row, call(log, *row)));
+        if days(rows) >= i64::from(ROUTINE_DAYS) && !is_habit(before, |row| part.at(row)) {
+            let calls = rows.iter().map(|row| (*row, call(part, *row)));
             let read = |row: &u32| {
                 let row = *row;
-                secrets(log, row).map(move |id| (row, id))
+                secrets(part, row).map(move |id| (row, id))
             };
-            known.calls.extend(routine(log, calls));
+            known.calls.extend(routine(part, calls));
             known
                 .secrets
-                .extend(routine(log, rows.iter().flat_map(read)));
+                .extend(routine(part, rows.iter().flat_map(read)));
         }
         known
     }
 }
 
 /// Service and name of a call.
-pub(crate) fn call(log: &Log, row: u32) -> (Sym, Sym) {
-    let call = &log.calls()[log.call(row) as usize];
+pub(crate) fn call(part: &Part<'_>, row: u32) -> (Sym, Sym) {
+    let call = part.call(row);
     (call.source, call.name)
 }
 
 /// The secrets that a call read.
-pub(crate) fn secrets(log: &Log, row: u32) -> impl Iterator<Item = Sym> {
+pub(crate) fn secrets(part: &Part<'_>, row: u32) -> impl Iterator<Item = Sym> {
     let is_secret =
         |kind: &str| kind.starts_with("secretsmanager") || kind.starts_with("ssm-parameter");
-    let failed = log.error(row).some();
-    let facts = log.facts(row).iter();
+    let failed = part.call(row).error.some();
+    let facts = part.facts(row).iter();
     facts
-        .filter(move |fact| fact.what == What::Read && !failed && is_secret(log.text(fact.other)))
+        .filter(move |fact| fact.what == What::Read && !failed && is_secret(part.text(fact.other)))
         .map(|fact| fact.name)
 }
 
-fn day(log: &Log, row: u32) -> i64 {
-    log.at(row).div_euclid(DAY)
+fn day(part: &Part<'_>, row: u32) -> i64 {
+    part.at(row).div_euclid(DAY)
 }
 
 /// The values that come day by day; `values` in the order of time.
 fn routine<K: Copy + Eq + Hash>(
-    log: &Log,
+    part: &Part<'_>,
     values: impl Iterator<Item = (u32, K)>,
 ) -> impl Iterator<Item = K> {
     let mut counts: Map<K, (u32, u32, i64)> = Map::default();
     for (row, value) in values {
-        let today = day(log, row);
+        let today = day(part, row);
         let (times, days, last) = counts.entry(value).or_insert((0, 0, i64::MIN));
         *times += 1;
         *days += u32::from(*last != today);

@@ -64,9 +64,9 @@ pub(crate) fn judge(log: &Log, index: &Index, seeds: &Seeds, taint: &mut Taint<'
 fn rows(log: &Log, index: &Index, actor: &str) -> BTreeSet<u32> {
     let mut rows: BTreeSet<u32> = index
         .by_credential
-        .iter()
+        .iter(log)
         .filter(|(credential, _)| actor_id(log, *credential) == actor)
-        .flat_map(|(_, rows)| rows.iter().copied())
+        .flat_map(|(_, part)| part.rows().iter().copied())
         .collect();
     if let Some(sym) = log.find(actor).filter(|sym| sym.some()) {
         rows.extend(index.by_key(sym));

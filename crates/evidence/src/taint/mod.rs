@@ -2,6 +2,7 @@
 
 pub(crate) mod actors;
 pub(crate) mod attribution;
+pub(crate) mod by_credential;
 pub(crate) mod habit;
 pub(crate) mod judgements;
 pub(crate) mod links;

@@ -4,6 +4,7 @@ use crate::input::rows::is_caller_address;
 use crate::log::tables::{Map, Set};
 use crate::log::{IdentityKind, Log, Sym, What};
 use crate::taint::actors::{Credential, Index};
+use crate::taint::habit::is_habit;
 
 /// So many residents make an address the organisation's: an office, a gateway.
 const RESIDENTS: usize = 3;
@@ -57,20 +58,13 @@ impl Premises {
     }
 }
 
-/// Whether events are enough of a habit to compare with: five over an hour.
-pub(crate) fn is_habit(log: &Log, rows: &[u32]) -> bool {
-    match (rows.first(), rows.last()) {
-        (Some(first), Some(last)) => rows.len() >= 5 && log.at(*last) - log.at(*first) >= 3_600_000,
-        _ => false,
-    }
-}
-
 /// People and long-lived keys not made in this log, with a habit, by the address of their own
 /// first call.
 fn residents(log: &Log, index: &Index) -> Map<Sym, Vec<i64>> {
     let made = made(log, index);
     let mut found: Map<Sym, Vec<i64>> = Map::default();
-    for (credential, rows) in index.by_credential.iter() {
+    for (credential, part) in index.by_credential.iter(log) {
+        let rows = part.rows();
         let user = log.row(rows[0]).user;
         let is_resident = match credential {
             Credential::Key(key) => !made.contains(&key) && !made.contains(&user),
@@ -85,7 +79,7 @@ fn residents(log: &Log, index: &Index) -> Map<Sym, Vec<i64>> {
                 .find(|row| !row.invoked_by.some() && is_caller_address(log.text(row.address)))
         };
         if is_resident
-            && is_habit(log, rows)
+            && is_habit(rows, |row| log.at(row))
             && let Some(row) = own()
         {
             found.entry(row.address).or_default().push(row.at());

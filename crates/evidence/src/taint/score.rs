@@ -6,10 +6,10 @@ use crate::input::record::show_time;
 use crate::log::agents::Client;
 use crate::log::classes::{Class, Classes};
 use crate::log::tables::Set;
-use crate::log::{IdentityKind, Log, Sym, What};
+use crate::log::{IdentityKind, Log, Part, Sym, What};
 use crate::taint::actors::{Credential, Index};
-use crate::taint::habit::{self, Habit, Known};
-use crate::taint::premises::{Premises, is_habit};
+use crate::taint::habit::{self, Habit, Known, is_habit};
+use crate::taint::premises::Premises;
 
 /// From this score on a stretch of calls is taken for an attack.
 pub(crate) const SUSPICIOUS: u32 = 5;
@@ -48,20 +48,18 @@ impl Score {
 }
 
 /// What scoring needs to know of the whole log.
-pub(crate) struct Scorer<'a> {
-    log: &'a Log,
+pub(crate) struct Scorer {
     classes: Classes,
     premises: Premises,
     /// What each agent tells, by the number of the origin.
     clients: Vec<Client>,
 }
 
-impl<'a> Scorer<'a> {
+impl Scorer {
     /// Looks over the log once.
-    pub(crate) fn new(log: &'a Log, index: &Index) -> Self {
+    pub(crate) fn new(log: &Log, index: &Index) -> Self {
         let clients = log.origins().iter();
         Scorer {
-            log,
             clients: clients
                 .map(|origin| Client::new(log.text(origin.agent)))
                 .collect(),
@@ -75,17 +73,35 @@ impl<'a> Scorer<'a> {
         &self.premises
     }
 
-    fn class(&self, row: u32) -> &Class {
-        self.classes.get(self.log.call(row))
+    /// The events of a credential, to score stretches of them.
+    pub(crate) fn of<'s>(&'s self, part: Part<'s>) -> Scoring<'s> {
+        Scoring { scorer: self, part }
+    }
+}
+
+/// The events of a credential and what scoring needs to know. All rows are numbers of `part`.
+pub(crate) struct Scoring<'s> {
+    scorer: &'s Scorer,
+    pub(crate) part: Part<'s>,
+}
+
+impl<'s> Scoring<'s> {
+    /// Who calls from where.
+    pub(crate) fn premises(&self) -> &'s Premises {
+        &self.scorer.premises
+    }
+
+    fn class(&self, row: u32) -> &'s Class {
+        self.scorer.classes.get(self.part.call_number(row))
     }
 
     fn at(&self, row: u32) -> i64 {
-        self.log.at(row)
+        self.part.at(row)
     }
 
     /// What the user agent of an event tells.
-    pub(crate) fn client(&self, row: u32) -> &Client {
-        &self.clients[self.log.origin(row) as usize]
+    pub(crate) fn client(&self, row: u32) -> &'s Client {
+        &self.scorer.clients[self.part.origin_number(row) as usize]
     }
 
     /// Scores `rows`, given what the same credential did before; both sorted by time.
@@ -95,7 +111,7 @@ impl<'a> Scorer<'a> {
         if rows.is_empty() {
             return score;
         }
-        let known = Known::new(self.log, before, rows);
+        let known = Known::new(&self.part, before, rows);
         self.place(credential, rows, habit, &mut score);
         self.instance(credential, rows, before, &mut score);
         self.tool(rows, &mut score);
@@ -109,12 +125,12 @@ impl<'a> Scorer<'a> {
     }
 
     fn call(&self, row: u32) -> (Sym, Sym) {
-        habit::call(self.log, row)
+        habit::call(&self.part, row)
     }
 
     /// Whether there is a habit to compare with.
     pub(crate) fn established(&self, before: &[u32]) -> bool {
-        is_habit(self.log, before)
+        is_habit(before, |row| self.at(row))
     }
 
     fn place(&self, credential: Credential, rows: &[u32], habit: Habit<'_>, score: &mut Score) {
@@ -123,22 +139,22 @@ impl<'a> Scorer<'a> {
         if !self.established(before) {
             return;
         }
-        let column = |row: &u32| self.log.address(*row);
+        let column = |row: &u32| self.part.address(*row);
         let places: Set<Sym> = before.iter().map(column).collect();
         let Some(row) = rows.iter().find(|row| !places.contains(&column(row))) else {
             return;
         };
         let address = column(row);
-        let first_here = self.premises.is_first(credential, address);
+        let first_here = self.premises().is_first(credential, address);
         // A caller that changes addresses all the time tells little by one more.
-        let points = if places.len() >= 4 || moved || self.premises.is_shared(address, i64::MAX) {
+        let points = if places.len() >= 4 || moved || self.premises().is_shared(address, i64::MAX) {
             1
         } else if first_here {
             4
         } else {
             1
         };
-        let text = self.log.text(address);
+        let text = self.part.text(address);
         let since = show_time(self.at(*row)).unwrap_or_default();
         score.add(
             points,
@@ -186,14 +202,14 @@ impl<'a> Scorer<'a> {
         let Credential::Session(arn) = credential else {
             return;
         };
-        let name = self.log.text(arn).rsplit('/').next().unwrap_or_default();
-        if !is_instance_session(self.log.text(arn)) {
+        let name = self.part.text(arn).rsplit('/').next().unwrap_or_default();
+        if !is_instance_session(self.part.text(arn)) {
             return;
         }
-        let habit: Set<Sym> = before.iter().map(|row| self.log.address(*row)).collect();
+        let habit: Set<Sym> = before.iter().map(|row| self.part.address(*row)).collect();
         for row in rows {
             let at = self.at(*row);
-            let address = self.log.address(*row);
+            let address = self.part.address(*row);
             let moved = !habit.is_empty() && !habit.contains(&address);
             if self.client(*row).desktop {
                 score.add(
@@ -207,16 +223,16 @@ impl<'a> Scorer<'a> {
                     at,
                     format!(
                         "credentials of instance {name} used from {}, where the instance is not",
-                        self.log.text(address)
+                        self.part.text(address)
                     ),
                 );
-            } else if self.premises.has_people(address) && self.client(*row).hand_tool {
+            } else if self.premises().has_people(address) && self.client(*row).hand_tool {
                 score.add(
                     4,
                     at,
                     format!(
                         "credentials of instance {name} used by hand from {}, where people work",
-                        self.log.text(address)
+                        self.part.text(address)
                     ),
                 );
             } else {
@@ -271,7 +287,7 @@ impl<'a> Scorer<'a> {
     }
 
     fn denied(&self, rows: &[u32], known: &Set<(Sym, Sym)>, score: &mut Score) {
-        let is_denied = |row: &u32| is_denied(self.log.text(self.log.error(*row)));
+        let is_denied = |row: &u32| is_denied(self.part.text(self.part.call(*row).error));
         let hits = rows
             .iter()
             .filter(|row| is_denied(row) && !known.contains(&self.call(**row)))
@@ -290,7 +306,7 @@ impl<'a> Scorer<'a> {
             format!("{count} different calls denied within ten minutes"),
         );
         let asked = rows.iter().flat_map(|row| {
-            self.log
+            self.part
                 .facts(*row)
                 .iter()
                 .filter(|fact| fact.what == What::RoleAsked)
@@ -346,7 +362,7 @@ impl<'a> Scorer<'a> {
                 continue;
             };
             let builder = self.client(*row).builder && points < 4;
-            if self.log.error(*row).some()
+            if self.part.call(*row).error.some()
                 || builder
                 || known.contains(&self.call(*row))
                 || total >= 10
@@ -374,7 +390,7 @@ impl<'a> Scorer<'a> {
     fn secrets(&self, rows: &[u32], before: &[u32], known: &Set<Sym>, score: &mut Score) {
         let by_hand = |row: &&u32| !self.client(**row).builder;
         let hits = rows.iter().filter(by_hand).flat_map(|row| {
-            habit::secrets(self.log, *row)
+            habit::secrets(&self.part, *row)
                 .filter(|id| !known.contains(id))
                 .map(|id| (*row, id))
         });
@@ -397,11 +413,11 @@ impl<'a> Scorer<'a> {
     fn logins(&self, rows: &[u32], score: &mut Score) {
         let mut failures = 0;
         for row in rows {
-            let event = self.log.row(*row);
-            let Some(login) = event.facts().iter().find(|fact| fact.what == What::Login) else {
+            let mut facts = self.part.facts(*row).iter();
+            let Some(login) = facts.find(|fact| fact.what == What::Login) else {
                 continue;
             };
-            if event.error.some() {
+            if self.part.call(*row).error.some() {
                 failures += 1;
                 continue;
             }
@@ -412,7 +428,9 @@ impl<'a> Scorer<'a> {
                     format!("console login after {failures} failed ones"),
                 );
             }
-            if self.log.text(login.other) == "No" && event.kind != IdentityKind::Session {
+            if self.part.text(login.other) == "No"
+                && self.part.who(*row).kind != IdentityKind::Session
+            {
                 score.add(
                     1,
                     self.at(*row),
@@ -423,7 +441,7 @@ impl<'a> Scorer<'a> {
         }
         if let Some(row) = rows
             .iter()
-            .find(|row| self.log.row(**row).kind == IdentityKind::Root)
+            .find(|row| self.part.who(**row).kind == IdentityKind::Root)
         {
             score.add(3, self.at(*row), "root used".into());
         }
@@ -437,7 +455,7 @@ impl<'a> Scorer<'a> {
         }
         let best = calls
             .values()
-            .map(|rows| self.burst(rows.iter().map(|row| (*row, self.log.row(*row).region))))
+            .map(|rows| self.burst(rows.iter().map(|row| (*row, self.part.call(*row).region))))
             .max_by_key(|(count, at)| (*count, -at));
         if let Some((count, at)) = best.filter(|(count, _)| *count >= 5) {
             score.add(

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::input::record::show_time;
-use crate::log::{IdentityKind, Log, Sym, What};
+use crate::log::{IdentityKind, Log, Part, Sym, What};
 use crate::taint::actors::{Credential, Index};
 use crate::taint::attribution::Taint;
 use crate::taint::links::{Doubt, Link, Mark};
@@ -87,7 +87,7 @@ impl SeedUsed {
 pub(crate) struct Seeding<'a> {
     pub(crate) log: &'a Log,
     pub(crate) index: &'a Index,
-    pub(crate) scorer: &'a Scorer<'a>,
+    pub(crate) scorer: &'a Scorer,
     pub(crate) seeds: &'a Seeds,
     /// How each credential splits when nothing is known from outside.
     pub(crate) splits: &'a BTreeMap<Credential, Split>,
@@ -217,7 +217,9 @@ impl Seeding<'_> {
         }
         let (mut best, mut events) = (Score::default(), 0);
         for (credential, rows) in groups {
-            let split = split(self.log, self.scorer, credential, &rows, hints);
+            let columns = self.log.columns_of(&rows);
+            let part = Part::new(self.log, &rows, &columns, 0..rows.len());
+            let split = split(self.scorer, credential, part, hints);
             events += self.mark(&split, taint);
             if split.score.points >= best.points {
                 best = split.score;
@@ -339,8 +341,11 @@ impl Seeding<'_> {
             };
             let event = &self.log.row(maker);
             let credential = Credential::of(self.log, event);
-            let rows = self.index.by_credential.get(credential);
-            let above = split(self.log, self.scorer, credential, rows, hints);
+            let Some(part) = self.index.by_credential.get(self.log, credential) else {
+                return;
+            };
+            let rows = part.rows();
+            let above = split(self.scorer, credential, part, hints);
             let mut chosen = above.thief.clone();
             if !chosen.contains(&maker) {
                 let from_there = rows

@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::tables::Set;
-use crate::log::{Log, Sym};
+use crate::log::tables::{Map, Set};
+use crate::log::{Part, Sym};
 use crate::taint::actors::Credential;
 use crate::taint::habit::Habit;
-use crate::taint::score::{SUSPICIOUS, Score, Scorer};
+use crate::taint::score::{SUSPICIOUS, Score, Scorer, Scoring};
 
 /// One hour in milliseconds: less is no habit.
 const HOUR: i64 = 3_600_000;
@@ -47,64 +47,64 @@ pub(crate) struct Hints<'a> {
     pub(crate) named: bool,
 }
 
-/// Splits the calls of one credential. `rows` are its events in the order of time.
+/// Splits the calls of one credential.
 pub(crate) fn split(
-    log: &Log,
-    scorer: &Scorer<'_>,
+    scorer: &Scorer,
     credential: Credential,
-    rows: &[u32],
+    part: Part<'_>,
     hints: &Hints<'_>,
 ) -> Split {
-    let own: Vec<u32> = rows
-        .iter()
-        .copied()
-        .filter(|row| is_own(log, *row))
-        .collect();
-    let mut places = places(log, scorer, credential, &own);
-    for place in &mut places {
-        let row = &log.row(place.rows[0]);
-        place.flagged |= hints.addresses.contains(&row.address)
-            || place
-                .rows
-                .iter()
-                .any(|row| hints.agents.contains(&log.row(*row).agent));
+    let scoring = scorer.of(part);
+    let mut split = within(&scoring, credential, hints);
+    for rows in [&mut split.thief, &mut split.uncertain] {
+        for row in rows {
+            *row = part.rows()[*row as usize];
+        }
     }
-    let score = together(scorer, credential, &places);
+    split
+}
+
+/// As [`split`], in the numbers of the part.
+fn within(scoring: &Scoring<'_>, credential: Credential, hints: &Hints<'_>) -> Split {
+    let part = &scoring.part;
+    let mut places = places(scoring, credential);
+    for place in &mut places {
+        let is_told = |row: &u32| hints.agents.contains(&part.origin(*row).agent);
+        place.flagged |= hints.addresses.contains(&part.address(place.rows[0]))
+            || (!hints.agents.is_empty() && place.rows.iter().any(is_told));
+    }
+    let score = together(scoring, credential, &places);
     if !places.iter().any(|place| place.flagged) {
-        return unflagged(log, scorer, places, hints, score);
+        return unflagged(scoring, places, hints, score);
     }
     let mut split = Split {
         score,
         ..Split::default()
     };
     for (number, place) in places.iter().enumerate().filter(|(_, place)| place.flagged) {
-        flagged(log, scorer, credential, place, number == 0, &mut split);
+        flagged(scoring, credential, place, number == 0, &mut split);
     }
-    let start = split.thief.iter().map(|row| log.at(*row)).min();
+    let start = split.thief.iter().map(|row| part.at(*row)).min();
     let start = start.unwrap_or_else(|| places[0].first);
     let start = hints.since.map_or(start, |since| start.max(since));
-    assign(log, scorer, &places, start, &mut split);
+    assign(scoring, &places, start, &mut split);
     split
 }
 
 /// Whether the caller made the call himself, so that its address and client are his.
-fn is_own(log: &Log, row: u32) -> bool {
-    let row = &log.row(row);
-    !row.invoked_by.some() && !row.flags.insight && row.address.some()
+fn is_own(part: &Part<'_>, row: u32) -> bool {
+    let origin = part.origin(row);
+    !origin.service
+        && origin.address.some()
+        && !part.who(row).invoked_by.some()
+        && !part.call(row).flags.insight
 }
 
-fn places<'s>(
-    log: &Log,
-    scorer: &'s Scorer<'_>,
-    credential: Credential,
-    rows: &[u32],
-) -> Vec<Place<'s>> {
-    let mut by_address: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-    for row in rows {
-        by_address
-            .entry(log.text(log.address(*row)))
-            .or_default()
-            .push(*row);
+fn places<'s>(scoring: &Scoring<'s>, credential: Credential) -> Vec<Place<'s>> {
+    let part = &scoring.part;
+    let mut by_address: Map<Sym, Vec<u32>> = Map::default();
+    for row in part.numbers().filter(|row| is_own(part, *row)) {
+        by_address.entry(part.address(row)).or_default().push(row);
     }
     let mut by_address: Vec<Vec<u32>> = by_address.into_values().collect();
     by_address.sort_by_key(|rows| rows[0]);
@@ -113,14 +113,14 @@ fn places<'s>(
     let mut habit: Vec<u32> = Vec::new();
     for rows in by_address {
         let before: Vec<u32> = habit.iter().copied().filter(|row| *row < rows[0]).collect();
-        let first = log.at(rows[0]);
+        let first = part.at(rows[0]);
         let known = Habit {
             before: &before,
             ended: habit
                 .last()
-                .is_some_and(|last| log.at(*last) < first + HOUR),
+                .is_some_and(|last| part.at(*last) < first + HOUR),
         };
-        let place = place(log, scorer, credential, known, rows);
+        let place = place(scoring, credential, known, rows);
         if places.is_empty() || !place.flagged {
             habit.extend(&place.rows);
             habit.sort_unstable();
@@ -131,16 +131,15 @@ fn places<'s>(
 }
 
 fn place<'s>(
-    log: &Log,
-    scorer: &'s Scorer<'_>,
+    scoring: &Scoring<'s>,
     credential: Credential,
     habit: Habit<'_>,
     rows: Vec<u32>,
 ) -> Place<'s> {
-    let score = scorer.score(credential, &rows, habit);
+    let score = scoring.score(credential, &rows, habit);
     Place {
-        first: log.at(rows[0]),
-        families: families(scorer, &rows),
+        first: scoring.part.at(rows[0]),
+        families: families(scoring, &rows),
         flagged: score.points >= SUSPICIOUS,
         score,
         rows,
@@ -148,7 +147,7 @@ fn place<'s>(
 }
 
 /// The best score: of one place, or of all later places together for a thief who moves about.
-fn together(scorer: &Scorer<'_>, credential: Credential, places: &[Place<'_>]) -> Score {
+fn together(scoring: &Scoring<'_>, credential: Credential, places: &[Place<'_>]) -> Score {
     let mut best = places
         .iter()
         .map(|place| place.score.clone())
@@ -168,7 +167,7 @@ fn together(scorer: &Scorer<'_>, credential: Credential, places: &[Place<'_>]) -
             .copied()
             .take_while(|row| *row < rows[0])
             .collect();
-        let moved = scorer.score(credential, &rows, Habit::new(&before));
+        let moved = scoring.score(credential, &rows, Habit::new(&before));
         if moved.points > best.points {
             best = moved;
         }
@@ -178,8 +177,7 @@ fn together(scorer: &Scorer<'_>, credential: Credential, places: &[Place<'_>]) -
 
 /// Nothing looks like an attack. A key named as stolen is the thief's as far as no owner is seen.
 fn unflagged(
-    log: &Log,
-    scorer: &Scorer<'_>,
+    scoring: &Scoring<'_>,
     places: Vec<Place<'_>>,
     hints: &Hints<'_>,
     score: Score,
@@ -201,7 +199,7 @@ fn unflagged(
         let during = old
             .iter()
             .flat_map(|place| place.rows.iter().copied())
-            .filter(|row| log.at(*row) >= since);
+            .filter(|row| scoring.part.at(*row) >= since);
         if split.thief.is_empty() {
             split.thief = during.collect();
         } else {
@@ -218,7 +216,7 @@ fn unflagged(
         .skip(1)
         .flat_map(|place| place.rows.iter().copied())
         .collect();
-    if !later.is_empty() && scorer.established(&owner) {
+    if !later.is_empty() && scoring.established(&owner) {
         split.uncertain = later;
     } else {
         split.thief = owner.into_iter().chain(later).collect();
@@ -228,10 +226,10 @@ fn unflagged(
 
 /// Some places look like an attack, which began at `start` and of which `split` holds those
 /// places' parts already: gives every other place to someone.
-fn assign(log: &Log, scorer: &Scorer<'_>, places: &[Place<'_>], start: i64, split: &mut Split) {
-    let habit = owners(log, places, start, split);
-    let owner_families: BTreeSet<&str> = families(scorer, &habit);
-    let thief_families: BTreeSet<&str> = families(scorer, &split.thief);
+fn assign(scoring: &Scoring<'_>, places: &[Place<'_>], start: i64, split: &mut Split) {
+    let habit = owners(scoring, places, start, split);
+    let owner_families: BTreeSet<&str> = families(scoring, &habit);
+    let thief_families: BTreeSet<&str> = families(scoring, &split.thief);
     for (number, place) in places
         .iter()
         .enumerate()
@@ -245,9 +243,9 @@ fn assign(log: &Log, scorer: &Scorer<'_>, places: &[Place<'_>], start: i64, spli
                 continue;
             }
             if !thief_client
-                && scorer
+                && scoring
                     .premises()
-                    .is_shared(log.address(place.rows[0]), start - HOUR)
+                    .is_shared(scoring.part.address(place.rows[0]), start - HOUR)
             {
                 // Where others have long called from, with neither's client: nothing tells.
                 split.uncertain.extend(&place.rows);
@@ -259,7 +257,7 @@ fn assign(log: &Log, scorer: &Scorer<'_>, places: &[Place<'_>], start: i64, spli
         } else if number > 0
             && !same_as_first(places, place)
             && start - place.first < DAY
-            && scorer.established(&habit)
+            && scoring.established(&habit)
         {
             // New, unlike the first place, shortly before the attack: perhaps the thief trying the key.
             split.uncertain.extend(&place.rows);
@@ -271,7 +269,7 @@ fn assign(log: &Log, scorer: &Scorer<'_>, places: &[Place<'_>], start: i64, spli
 
 /// The owner's calls: those of places known before the attack, and what the thief left of a
 /// place that both use.
-fn owners(log: &Log, places: &[Place<'_>], start: i64, split: &Split) -> Vec<u32> {
+fn owners(scoring: &Scoring<'_>, places: &[Place<'_>], start: i64, split: &Split) -> Vec<u32> {
     let taken: Set<u32> = split
         .thief
         .iter()
@@ -281,16 +279,16 @@ fn owners(log: &Log, places: &[Place<'_>], start: i64, split: &Split) -> Vec<u32
     let known = places.iter().filter(|place| place.first < start);
     let mut rows: Vec<u32> = known
         .flat_map(|place| place.rows.iter().copied())
-        .filter(|row| !taken.contains(row) && (log.at(*row) < start))
+        .filter(|row| !taken.contains(row) && scoring.part.at(*row) < start)
         .collect();
     rows.sort_unstable();
     rows
 }
 
-fn families<'s>(scorer: &'s Scorer<'_>, rows: &[u32]) -> BTreeSet<&'s str> {
+fn families<'s>(scoring: &Scoring<'s>, rows: &[u32]) -> BTreeSet<&'s str> {
     let mut families: Vec<&str> = rows
         .iter()
-        .map(|row| scorer.client(*row).family.as_str())
+        .map(|row| scoring.client(*row).family.as_str())
         .collect();
     // A client's calls follow each other.
     families.dedup();
@@ -305,8 +303,7 @@ fn same_as_first(places: &[Place<'_>], place: &Place<'_>) -> bool {
 
 /// A place that looks like an attack may be the owner's too: told apart by client, then by time.
 fn flagged(
-    log: &Log,
-    scorer: &Scorer<'_>,
+    scoring: &Scoring<'_>,
     credential: Credential,
     place: &Place<'_>,
     is_first: bool,
@@ -320,7 +317,7 @@ fn flagged(
     let mut by_client: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     for row in &place.rows {
         by_client
-            .entry(&scorer.client(*row).family)
+            .entry(&scoring.client(*row).family)
             .or_default()
             .push(*row);
     }
@@ -332,8 +329,8 @@ fn flagged(
             .copied()
             .take_while(|row| *row < rows[0])
             .collect();
-        let alone = scorer.score(credential, rows, Habit::new(&before));
-        let first = log.at(rows[0]);
+        let alone = scoring.score(credential, rows, Habit::new(&before));
+        let first = scoring.part.at(rows[0]);
         if several && first < onset - HOUR && alone.points < SUSPICIOUS {
             continue;
         }
@@ -342,7 +339,8 @@ fn flagged(
         } else {
             first
         };
-        let (early, late): (Vec<u32>, Vec<u32>) = rows.iter().partition(|row| log.at(**row) < from);
+        let (early, late): (Vec<u32>, Vec<u32>) =
+            rows.iter().partition(|row| scoring.part.at(**row) < from);
         split.uncertain.extend(early);
         split.thief.extend(late);
     }

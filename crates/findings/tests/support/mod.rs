@@ -185,6 +185,7 @@ pub(crate) fn actor(id: &str, verdict: Whose, addresses: &[&str], clients: &[&st
         kind: "access_key".into(),
         arn: Some("arn:aws:iam::111122223333:user/build/deploy-bot".into()),
         access_keys: BTreeSet::from([id.to_owned()]),
+        more_access_keys: 0,
         verdict,
         score: 7,
         reasons: vec!["new address and new client in one call".into()],

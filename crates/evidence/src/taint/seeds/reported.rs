@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::input::aws_findings::{AwsFinding, FindingActor};
 use crate::input::record::parse_time;
 use crate::log::tables::Map;
-use crate::log::{Log, Sym};
+use crate::log::{Log, Part, Sym};
 use crate::taint::actors::{Credential, Index};
 use crate::taint::score::Scorer;
 use crate::taint::split::{Hints, Split, split};
@@ -33,7 +33,7 @@ pub(crate) fn reported(
     findings: &mut [AwsFinding],
     log: &Log,
     index: &Index,
-    scorer: &Scorer<'_>,
+    scorer: &Scorer,
     splits: &mut BTreeMap<Credential, Split>,
 ) {
     if findings.is_empty() {
@@ -64,10 +64,11 @@ pub(crate) fn reported(
         if matches!(credential, Credential::Service(_)) {
             continue;
         }
-        let rows = index.by_credential.get(credential);
-        let known = splits.remove(&credential).unwrap_or_default();
-        let new = told.judged(log, scorer, credential, rows, known);
-        splits.insert(credential, new);
+        if let Some(part) = index.by_credential.get(log, credential) {
+            let known = splits.remove(&credential).unwrap_or_default();
+            let new = told.judged(log, scorer, credential, part, known);
+            splits.insert(credential, new);
+        }
     }
 }
 
@@ -93,9 +94,9 @@ impl<'f> Told<'f> {
     fn judged(
         &self,
         log: &Log,
-        scorer: &Scorer<'_>,
+        scorer: &Scorer,
         credential: Credential,
-        rows: &[u32],
+        part: Part<'_>,
         known: Split,
     ) -> Split {
         let mut new = if self.addresses.is_empty() {
@@ -108,7 +109,7 @@ impl<'f> Told<'f> {
                 since: None,
                 named: false,
             };
-            let mut new = split(log, scorer, credential, rows, &hints);
+            let mut new = split(scorer, credential, part, &hints);
             self.not_older(log, &known, &mut new);
             new
         };
