@@ -359,11 +359,15 @@ fn examine(logs: &Path, options: Options, folder: &Path) -> Result<Value, Error>
     Ok(value)
 }
 
+/// So many of what was missed or wrong are named.
+const FEW: usize = 5;
+
 fn verdict(judgement: &Judgement) -> Value {
     let rate = |rate: &Rate| {
         json!({
             "recall": ratio(rate.recall(), 1.0), "precision": ratio(rate.precision(), 1.0),
             "missed": rate.missed.len(), "wrong": rate.wrong.len(),
+            "among_them": rate.missed.iter().chain(&rate.wrong).take(FEW).collect::<Vec<_>>(),
         })
     };
     json!({

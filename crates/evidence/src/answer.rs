@@ -52,7 +52,7 @@ pub struct Actor {
     pub kind: String,
     /// Its ARN, if the log tells.
     pub arn: Option<String>,
-    /// Access key ids it used; of a legitimate actor the first thousand by name.
+    /// Access key ids it used; of a legitimate actor a thousand at most.
     pub access_keys: BTreeSet<String>,
     /// How many more it used.
     #[serde(default)]

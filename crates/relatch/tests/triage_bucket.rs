@@ -96,34 +96,28 @@ async fn a_file_that_breaks_off_is_fetched_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_stops_it_leaves_no_copy_behind() {
+async fn who_stops_or_kills_it_leaves_no_copy_behind() {
     let (lake, tool) = bucket().await;
     let day = Matching::request("GET", DAY, "");
     lake.wire.script(day, WireFault::HangBefore, None);
-    let mut running = tool.start(&format!("triage {TRAIL} --json {SEEDS}"), "stopped");
-    let copies = lake.folder.path().join("copies");
-    // A byte came over the wire: by then Ctrl-C is listened for.
-    let are_copied = || {
-        let files = support::files(&copies);
-        let mut sizes = files
-            .iter()
-            .map(|file| std::fs::metadata(file).map_or(0, |m| m.len()));
-        sizes.any(|size| size > 0)
-    };
-    let some_are = async {
-        while !are_copied() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    let patience = Duration::from_mins(1);
-    tokio::time::timeout(patience, some_are)
-        .await
-        .expect("copies");
-    running.signal("INT").await;
-    let ran = running.end().await;
-    assert_eq!(ran.code, Some(130), "{ran}");
-    assert_eq!(ran.out, "", "{ran}");
-    no_copy_is_left(&lake, &ran);
+    for (before, signal) in ["INT", "KILL"].into_iter().enumerate() {
+        let mut running = tool.start(&format!("triage {TRAIL} --json {SEEDS}"), signal);
+        // The others were asked for before this one, and it is waited for.
+        let hangs = || lake.wire.injected().values().sum::<u64>() > before as u64;
+        let is_hanging = async {
+            while !hangs() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let patience = Duration::from_mins(1);
+        let waited = tokio::time::timeout(patience, is_hanging).await;
+        waited.expect("a request that hangs");
+        running.signal(signal).await;
+        let ran = running.end().await;
+        assert_eq!(ran.code, None, "{ran}");
+        assert_eq!(ran.out, "", "{ran}");
+        no_copy_is_left(&lake, &ran);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

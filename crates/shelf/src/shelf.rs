@@ -69,7 +69,7 @@ fn lend(layout: Layout) -> Option<NonNull<u8>> {
 
 #[cfg(target_os = "linux")]
 fn extend(block: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
-    is_large(old).then(|| tidy::extend(block, new.size()))?
+    (is_large(old) && is_large(new)).then(|| tidy::extend(block, new.size()))?
 }
 
 #[cfg(target_os = "linux")]

@@ -21,7 +21,7 @@ pub(crate) struct Tally {
     pub(crate) last: Option<i64>,
 }
 
-/// Tallies events, with so many keys at most: the first by name.
+/// Tallies events, with so many keys at most.
 pub(crate) fn tally(
     log: &Log,
     part: &Part<'_>,
@@ -53,15 +53,10 @@ pub(crate) fn tally(
     let mut keys: List<Sym> = keys.filter(|key| key.some()).collect();
     keys.sort_unstable();
     keys.dedup();
-    let mut first: BTreeSet<&str> = BTreeSet::new();
-    for key in &keys {
-        first.insert(log.text(*key));
-        if first.len() > most_keys {
-            first.pop_last();
-        }
+    for key in keys.iter().take(most_keys) {
+        add(*key, &mut tally.keys);
     }
-    tally.more_keys = (keys.len() - first.len()) as u64;
-    tally.keys = first.into_iter().map(str::to_owned).collect();
+    tally.more_keys = keys.len().saturating_sub(most_keys) as u64;
     for (origin, _) in &origins {
         let origin = &log.origins()[*origin as usize];
         add(origin.address, &mut tally.addresses);

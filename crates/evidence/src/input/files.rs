@@ -1,6 +1,10 @@
 //! Finds the files behind what the user named.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::input::reader::Problem;
 
@@ -15,13 +19,34 @@ pub(crate) struct Input<'a> {
 /// Where the bytes are.
 pub(crate) enum Content<'a> {
     File(PathBuf),
+    Piece(Piece),
     Bytes(&'a [u8]),
 }
 
+/// Part of a file that is open; reading goes on where it ended.
+#[derive(Clone)]
+pub(crate) struct Piece {
+    pub(crate) file: Arc<File>,
+    /// What is left: the first byte, and how many.
+    pub(crate) start: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Read for Piece {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.bytes).unwrap_or(usize::MAX);
+        let most = buffer.len().min(most);
+        let got = self.file.read_at(&mut buffer[..most], self.start)?;
+        self.start += got as u64;
+        self.bytes -= got as u64;
+        Ok(got)
+    }
+}
+
 impl Content<'_> {
-    /// Whether it is a file of the file system.
+    /// Whether its name is that of one file and no other.
     pub(crate) fn is_file(&self) -> bool {
-        matches!(self, Content::File(_))
+        !matches!(self, Content::Bytes(_))
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use relatch_detect::{RuleSet, Sightings};
@@ -13,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::found::spot::Spotters;
 use crate::input::aws_findings::Noted;
 use crate::input::document::{Documents, Note};
-use crate::input::files::{Content, Input, expand, has_log_name, problem, skip_by_name};
+use crate::input::files::{Content, Input, Piece, expand, has_log_name, problem, skip_by_name};
 use crate::input::frames::is_frame;
 use crate::input::stream::{decoded_whole, take};
 use crate::input::unpack::{self, is_packed, unpack};
@@ -34,12 +35,16 @@ pub enum Source {
         /// Its content, compressed or not.
         bytes: Vec<u8>,
     },
-    /// A document that lies in a file of another name, such as a copy of an S3 object.
-    File {
+    /// A document that lies in part of an open file, such as a copy of an S3 object.
+    Piece {
         /// What to call it in problems and in the list of files.
         name: String,
         /// Where it lies.
-        path: PathBuf,
+        file: Arc<File>,
+        /// Its first byte there.
+        start: u64,
+        /// How many bytes it has.
+        bytes: u64,
     },
     /// A document that is known to be there and could not be had; it becomes a problem.
     Unread {
@@ -167,10 +172,19 @@ pub(crate) fn read(sources: &[Source], limits: &Limits, detections: Option<&Rule
                 named: true,
                 content: Content::Bytes(bytes),
             }),
-            Source::File { name, path } => inputs.push(Input {
+            Source::Piece {
+                name,
+                file,
+                start,
+                bytes,
+            } => inputs.push(Input {
                 name: name.clone(),
                 named: true,
-                content: Content::File(path.clone()),
+                content: Content::Piece(Piece {
+                    file: file.clone(),
+                    start: *start,
+                    bytes: *bytes,
+                }),
             }),
             Source::Unread { name, why } => taken.problems.push(problem(name, why.clone())),
             Source::Skipped { name, why } => taken.skipped.push(FileSkipped {
@@ -270,12 +284,20 @@ enum Stored<'a> {
     /// All of them; a file of ordinary size.
     Whole(Cow<'a, [u8]>),
     /// More than is held at once.
-    Long(File),
+    Long(Box<dyn Read>),
 }
 
 fn stored<'a>(content: &Content<'a>) -> io::Result<Stored<'a>> {
     match content {
         Content::Bytes(bytes) => Ok(Stored::Whole(Cow::Borrowed(bytes))),
+        Content::Piece(piece) => Ok(match usize::try_from(piece.bytes) {
+            Ok(length) if length <= WHOLE => {
+                let mut bytes = vec![0; length];
+                piece.clone().read_exact(&mut bytes)?;
+                Stored::Whole(Cow::Owned(bytes))
+            }
+            _ => Stored::Long(Box::new(piece.clone())),
+        }),
         Content::File(path) => {
             let mut file = File::open(path)?;
             // What has no length of its own, such as a pipe, is a stream.
@@ -285,7 +307,7 @@ fn stored<'a>(content: &Content<'a>) -> io::Result<Stored<'a>> {
                 .filter(fs::Metadata::is_file)
                 .and_then(|data| usize::try_from(data.len()).ok());
             let Some(length) = length.filter(|length| *length <= WHOLE) else {
-                return Ok(Stored::Long(file));
+                return Ok(Stored::Long(Box::new(file)));
             };
             let mut bytes = Vec::with_capacity(length + 1);
             // A file that grows meanwhile is read as far as it was long.
@@ -325,7 +347,7 @@ fn whole(
 
 /// Reads a source chunk by chunk; otherwise as [`whole`].
 fn stream(
-    file: File,
+    file: impl Read,
     documents: &mut Documents<'_>,
     limits: &Limits,
     may_skip: bool,

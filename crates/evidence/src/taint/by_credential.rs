@@ -25,21 +25,21 @@ impl ByCredential {
     /// Reads the log, whose events these are by caller.
     pub(crate) fn new(log: &Log, by_who: &Groups) -> Self {
         let of = |row: u32| Credential::of(log, &log.row(row));
-        // The credential of every caller that made a call; many events come to few of the others.
-        let mut all: Set<Credential> = Set::default();
+        // The credentials of callers that go by the event: few, for many events.
+        let mut varying: Set<Credential> = Set::default();
         let whos = (0u32..).zip(log.whos());
+        // Those of all other callers that made a call.
         let mut fixed: List<Option<Credential>> = List::default();
         for (number, who) in whos {
             let rows = by_who.get(number);
             let first = rows.first().filter(|_| !is_by_event(who));
             fixed.push(first.map(|row| of(*row)));
-            match first {
-                Some(_) => {}
-                None => all.extend(rows.iter().map(|row| of(*row))),
+            if first.is_none() {
+                varying.extend(rows.iter().map(|row| of(*row)));
             }
         }
         let mut credentials: List<Credential> = fixed.iter().flatten().copied().collect();
-        credentials.extend(all.iter().copied());
+        credentials.extend(varying.iter().copied());
         credentials.sort_unstable();
         credentials.dedup();
         let number = |credential: &Credential| {
@@ -48,7 +48,8 @@ impl ByCredential {
                 .and_then(|at| u32::try_from(at).ok())
                 .unwrap_or(BY_EVENT)
         };
-        let by_event: Map<Credential, u32> = all.iter().map(|one| (*one, number(one))).collect();
+        let by_event: Map<Credential, u32> =
+            varying.iter().map(|one| (*one, number(one))).collect();
         let fixed: List<u32> = fixed
             .iter()
             .map(|one| one.as_ref().map_or(BY_EVENT, number))

@@ -15,7 +15,7 @@ use relatch_watch::{
 use serde::Serialize;
 
 use crate::app::App;
-use crate::commands::triage::{self, Copies};
+use crate::commands::triage;
 use crate::commands::watch_queue;
 use crate::error::{CommandError, Kind, OfKind};
 use crate::outage::webhooks;
@@ -295,10 +295,9 @@ async fn read_logs(
     for (name, path) in sources {
         let through = case.ledger.with(|state| state.watched.get(&name).copied());
         let window = Windowing::default().next(through, since, app.now());
-        let copies = Copies::default();
         let read = match path {
             Some(path) => Ok(vec![Source::Path(path.to_path_buf())]),
-            None => fetch(app, outside, &name, &keys, &window, &copies).await,
+            None => fetch(app, outside, &name, &keys, &window).await,
         };
         match read {
             Ok(sources) => {
@@ -326,7 +325,6 @@ async fn fetch(
     name: &str,
     keys: &BTreeSet<String>,
     window: &Window,
-    copies: &Copies,
 ) -> Result<Vec<Source>, CommandError> {
     let (from, to) = (window.from, window.to);
     let aws = outside
@@ -335,7 +333,7 @@ async fn fetch(
         .ok_or("there is no AWS account to ask")
         .kind(Kind::Usage)?;
     let Some(region) = name.strip_prefix("lookup:") else {
-        return triage::fetch(app, &aws.connection, name, Some(from), Some(to), copies).await;
+        return triage::fetch(app, &aws.connection, name, Some(from), Some(to)).await;
     };
     let mut documents = Vec::new();
     for key in keys.iter().filter(|key| key.starts_with("AKIA")) {

@@ -202,8 +202,7 @@ async fn confirm(drill: &App, case: &OpenCase, outside: &Outside) -> Result<(), 
         .ok_or("the range has no cloud")
         .kind(Kind::Failed)?;
     let url = format!("s3://{TRAIL_BUCKET}/AWSLogs/{}/", relatch_drill::ACCOUNT);
-    let copies = triage::Copies::default();
-    let sources = triage::fetch(drill, &aws.connection, &url, None, None, &copies).await?;
+    let sources = triage::fetch(drill, &aws.connection, &url, None, None).await?;
     let found = relatch_evidence::triage_sources(
         &sources,
         &relatch_evidence::Options::with_seeds(relatch_evidence::Seeds::default()),

@@ -1,7 +1,5 @@
 //! Log files of a bucket, many at a time, copied to the disk so that memory stays small.
 
-use std::fs::File;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -10,7 +8,7 @@ use relatch_case::{Fault, FaultKind};
 use relatch_evidence::Source;
 use tokio::task::JoinSet;
 
-use super::copies::{Copies, no_room};
+use super::copies::{Copies, Room, no_room};
 use crate::app::App;
 use crate::error::{CommandError, Kind, OfKind};
 
@@ -24,22 +22,22 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How often is said how far it is.
 const SAY: Duration = Duration::from_secs(5);
 
-/// A file that was asked for, and how many bytes it has, or why it could not be had.
-type Copied = (Source, Result<u64, Fault>);
+/// A file that was asked for by its name, and its copy, or why it could not be had.
+type Copied = (String, Result<Room, Fault>);
 
-/// Adds the log files that can hold events from `since` until `until` to `copies`. What the bucket
-/// does not give, and what is no log, is among the sources as such.
+/// Fetches the log files that can hold events from `since` until `until`. What the bucket does not
+/// give, and what is no log, is among the sources as such.
 pub(crate) async fn fetch(
     app: &App,
     connection: &Connection,
     url: &str,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
-    copies: &Copies,
 ) -> Result<Vec<Source>, CommandError> {
     let parsed = TrailUrl::parse(url).kind(Kind::Usage)?;
     let bucket = TrailBucket::open(connection, &connection.region(), parsed).await?;
     let mut objects = bucket.objects(since, until);
+    let copies = Copies::new()?;
     let mut progress = Progress::new(app, url);
     let mut under_way: JoinSet<Copied> = JoinSet::new();
     let mut sources = Vec::new();
@@ -49,12 +47,9 @@ pub(crate) async fn fetch(
         {
             sources.push(progress.take(copied)?);
         }
-        let (bucket, path) = (bucket.clone(), copies.one_more()?);
+        let (bucket, room) = (bucket.clone(), copies.room(object.size));
         let name = format!("{url} {}", object.key);
-        under_way.spawn(async move {
-            let copied = copy(&bucket, &object.key, &path).await;
-            (Source::File { name, path }, copied)
-        });
+        under_way.spawn(async move { (name, copy(&bucket, &object.key, room).await) });
     }
     while let Some(copied) = under_way.join_next().await {
         sources.push(progress.take(copied)?);
@@ -68,17 +63,22 @@ pub(crate) async fn fetch(
 }
 
 /// Copies a file, anew if its bytes break off, as they do once in thousands of files.
-async fn copy(bucket: &TrailBucket, key: &str, path: &Path) -> Result<u64, Fault> {
-    let local = |error: std::io::Error| Fault::new(FaultKind::Local, error.to_string());
+async fn copy(bucket: &TrailBucket, key: &str, mut room: Room) -> Result<Room, Fault> {
     let mut tried = 1;
     loop {
-        let mut file = File::create(path).map_err(local)?;
-        match bucket.copy(key, &mut file).await {
+        room.clear();
+        match bucket.copy(key, &mut room).await {
             Err(fault) if fault.kind == FaultKind::Unreachable && tried < TRIES => {
                 tried += 1;
                 tokio::time::sleep(PAUSE).await;
             }
-            copied => return copied,
+            Err(fault) => return Err(fault),
+            Ok(bytes) if bytes == room.bytes() => return Ok(room),
+            Ok(bytes) => {
+                let listed = room.bytes();
+                let words = format!("it was listed with {listed} bytes and has {bytes}");
+                return Err(Fault::new(FaultKind::Invalid, words));
+            }
         }
     }
 }
@@ -111,22 +111,20 @@ impl<'a> Progress<'a> {
         &mut self,
         copied: Result<Copied, tokio::task::JoinError>,
     ) -> Result<Source, CommandError> {
-        let (source, copied) = copied.kind(Kind::Failed)?;
-        let source = match (copied, source) {
-            (Ok(bytes), source) => {
+        let (name, copied) = copied.kind(Kind::Failed)?;
+        let source = match copied {
+            Ok(room) => {
                 self.files += 1;
-                self.bytes += bytes;
-                source
+                self.bytes += room.bytes();
+                room.source(name)
             }
-            (Err(fault), Source::File { name, .. }) if is_gap(fault.kind) => {
+            Err(fault) if is_gap(fault.kind) => {
                 self.unread += 1;
                 let why = format!("cannot be fetched: {}", fault.detail);
                 Source::Unread { name, why }
             }
-            (Err(fault), _) if fault.kind == FaultKind::Local => {
-                return Err(no_room(&fault.detail));
-            }
-            (Err(fault), _) => return Err(fault.into()),
+            Err(fault) if fault.kind == FaultKind::Local => return Err(no_room(&fault.detail)),
+            Err(fault) => return Err(fault.into()),
         };
         if self.said.elapsed() >= SAY {
             self.say();

@@ -18,7 +18,6 @@ mod verdict;
 
 pub(crate) use args::TriageArgs;
 pub(crate) use bucket::fetch;
-pub(crate) use copies::Copies;
 #[cfg(feature = "drill")]
 pub(crate) use record::record;
 pub(crate) use run::run;

@@ -8,7 +8,6 @@ use relatch_evidence::{Options, summary, triage_sources};
 use super::answer::Answer;
 use super::args::TriageArgs;
 use super::athena;
-use super::copies::Copies;
 use super::judgements::Judgements;
 use super::out::Folder;
 use super::policy::Policies;
@@ -39,8 +38,7 @@ pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError>
         .map(|path| Folder::open(path, args.force))
         .transpose()?;
     let policies = Policies::read(&args)?;
-    let copies = Copies::that_go_when_stopped();
-    let mut sources = sources(app, &args, &copies).await?;
+    let mut sources = sources(app, &args).await?;
     let mut gathered = athena::gather(app, &args.athena, &seeds, &sources).await?;
     if gathered.printed {
         return Ok(());
@@ -60,7 +58,8 @@ pub(crate) async fn run(app: &App, args: TriageArgs) -> Result<(), CommandError>
         .map(|case| judgements.facts(app, case, &sources, &options, &triage))
         .transpose()?;
     let began = start::fact(&told, &triage.seeds);
-    drop(copies);
+    // Copies of a bucket's files take room on the disk until here.
+    drop(sources);
     let asked = gathered.complete(&mut triage);
     let held = policies.map(|policies| policies.fill(&mut triage));
     if args.simulate {

@@ -8,7 +8,6 @@ use relatch_evidence::Source;
 
 use super::args::TriageArgs;
 use super::bucket::fetch;
-use super::copies::Copies;
 use crate::app::App;
 use crate::error::{CommandError, Kind};
 
@@ -17,17 +16,13 @@ use crate::error::{CommandError, Kind};
 const DAYS_BEFORE: i64 = 7;
 
 /// All the logs that were named; those of a bucket are copied.
-pub(super) async fn sources(
-    app: &App,
-    args: &TriageArgs,
-    copies: &Copies,
-) -> Result<Vec<Source>, CommandError> {
+pub(super) async fn sources(app: &App, args: &TriageArgs) -> Result<Vec<Source>, CommandError> {
     let mut sources = Vec::new();
     let since = args.since.map(|since| days_before(since, DAYS_BEFORE));
     for path in &args.paths {
         if path.starts_with("s3://") {
             let connection = connection(app).await;
-            sources.extend(fetch(app, &connection, path, since, args.until, copies).await?);
+            sources.extend(fetch(app, &connection, path, since, args.until).await?);
         } else {
             sources.push(Source::Path(PathBuf::from(path)));
         }
