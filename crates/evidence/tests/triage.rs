@@ -479,64 +479,111 @@ fn an_instance_key_outside_is_separated_from_the_instance() {
     }
 }
 
-#[test]
-fn what_an_owner_does_day_by_day_is_no_attack() {
-    let mut events: Vec<Value> = Vec::new();
-    let mut call =
-        |time: String, by: (&str, &str), (service, name): (&str, &str), secret: Option<u32>| {
-            let denied = name.starts_with("List");
-            events.push(json!({
-            "eventVersion": "1.09", "eventID": format!("e{}", events.len()), "eventTime": time,
-            "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/sync",
-                "accountId": "111122223333", "accessKeyId": OWNER, "userName": "sync"},
-            "eventSource": format!("{service}.amazonaws.com"), "eventName": name,
-            "awsRegion": "eu-west-1", "sourceIPAddress": by.0, "userAgent": by.1,
-            "errorCode": denied.then_some("AccessDenied"),
-            "requestParameters": secret.map(|secret| json!({"secretId": format!("app/{secret}")})),
-        }));
-            format!("e{}", events.len() - 1)
-        };
-    let owner = ("198.51.100.7", "aws-sdk-go-v2/1.26.1 os/linux");
-    let thief = ("203.0.113.66", "Boto3/1.34.10 os/windows#10");
-    let mut his = BTreeSet::new();
-    for day in 1..=5 {
-        for hour in 0..24 {
-            let at = |minute: u32| format!("2026-03-0{day}T{hour:02}:{minute:02}:00Z");
-            for secret in 0..6 {
-                call(
-                    at(secret),
-                    owner,
-                    ("secretsmanager", "GetSecretValue"),
-                    Some(secret),
-                );
-            }
-            for (service, name) in [
-                ("s3", "ListBuckets"),
-                ("iam", "ListUsers"),
-                ("kms", "ListKeys"),
-            ] {
-                call(at(7), owner, (service, name), None);
-            }
-            if (day, hour) == (4, 2) {
-                for name in ["GetCallerIdentity", "GetSessionToken"] {
-                    his.insert(call(at(8), thief, ("sts", name), None));
-                }
-                his.insert(call(
-                    at(9),
-                    thief,
-                    ("secretsmanager", "GetSecretValue"),
-                    Some(3),
-                ));
-            }
+/// The log of one key that two people use.
+#[derive(Default)]
+struct Shared(Vec<Value>);
+
+const RIGHTFUL: (&str, &str) = ("198.51.100.7", "aws-sdk-go-v2/1.26.1 os/linux");
+const THIEF: (&str, &str) = ("203.0.113.66", "Boto3/1.34.10 os/windows#10");
+
+impl Shared {
+    /// A call, whose id is returned. Lists are denied.
+    fn call(&mut self, time: &str, by: (&str, &str), call: (&str, &str), secret: u32) -> String {
+        let (service, name) = call;
+        let denied = name.starts_with("List").then_some("AccessDenied");
+        self.add(json!({
+            "eventTime": time, "eventSource": format!("{service}.amazonaws.com"),
+            "eventName": name, "sourceIPAddress": by.0, "userAgent": by.1, "errorCode": denied,
+            "requestParameters": {"secretId": format!("app/{secret}")},
+        }))
+    }
+
+    /// What Secrets Manager does on behalf of whoever reads a secret.
+    fn opened(&mut self, time: &str, secret: u32) -> String {
+        let arn =
+            format!("arn:aws:secretsmanager:eu-west-1:111122223333:secret:app/{secret}-AbCdEf");
+        self.add(json!({
+            "eventTime": time, "eventSource": "kms.amazonaws.com", "eventName": "Decrypt",
+            "sourceIPAddress": "secretsmanager.amazonaws.com",
+            "requestParameters": {"encryptionContext": {"SecretARN": arn}},
+        }))
+    }
+
+    fn add(&mut self, mut event: Value) -> String {
+        let id = format!("e{}", self.0.len());
+        let service = event["sourceIPAddress"].as_str().expect("a text");
+        let service = service.ends_with(".com").then(|| service.to_owned());
+        event["userIdentity"] = json!({
+            "type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/sync", "userName": "sync",
+            "accountId": "111122223333", "invokedBy": service,
+            "accessKeyId": if service.is_some() { "ASIAFRESHFRESHFRESH1" } else { OWNER },
+        });
+        event["eventID"] = json!(id);
+        event["awsRegion"] = json!("eu-west-1");
+        self.0.push(event);
+        id
+    }
+
+    /// The answer, proposed and with the key given, must be that these are the thief's.
+    fn is_told(self, his: &BTreeSet<String>) {
+        let log = json!({"Records": self.0}).to_string().into_bytes();
+        for seeds in [Seeds::default(), key_seed(OWNER)] {
+            let found = from_bytes(&[("log.json", log.clone())], seeds);
+            assert_eq!(ids(&found), *his);
+            assert_eq!(found.uncertain_events, [""; 0]);
+            assert_eq!(found.addresses, [THIEF.0]);
         }
     }
-    let log = json!({"Records": events}).to_string().into_bytes();
-    for seeds in [Seeds::default(), key_seed(OWNER)] {
-        let found = from_bytes(&[("log.json", log.clone())], seeds);
-        assert_eq!(ids(&found), his);
-        assert_eq!(found.uncertain_events, [""; 0]);
-        assert_eq!(found.addresses, [thief.0]);
+}
+
+#[test]
+fn what_an_owner_does_day_by_day_is_no_attack() {
+    let (mut log, mut his) = (Shared::default(), BTreeSet::new());
+    for (day, hour) in (1..=5).flat_map(|day| (0..24).map(move |hour| (day, hour))) {
+        let at = |minute: u32| format!("2026-03-0{day}T{hour:02}:{minute:02}:00Z");
+        for secret in 0..6 {
+            log.call(
+                &at(secret),
+                RIGHTFUL,
+                ("secretsmanager", "GetSecretValue"),
+                secret,
+            );
+        }
+        for call in [
+            ("s3", "ListBuckets"),
+            ("iam", "ListUsers"),
+            ("kms", "ListKeys"),
+        ] {
+            log.call(&at(7), RIGHTFUL, call, 0);
+        }
+        if (day, hour) == (4, 2) {
+            for name in ["GetCallerIdentity", "GetSessionToken"] {
+                his.insert(log.call(&at(8), THIEF, ("sts", name), 0));
+            }
+            his.insert(log.call(&at(9), THIEF, ("secretsmanager", "GetSecretValue"), 3));
+        }
     }
+    log.is_told(&his);
+}
+
+#[test]
+fn what_a_service_opened_is_whose_call_asked_for_it() {
+    let (mut log, mut his) = (Shared::default(), BTreeSet::new());
+    let read = ("secretsmanager", "GetSecretValue");
+    for (day, hour) in (1..=4).flat_map(|day| (0..24).map(move |hour| (day, hour))) {
+        let at = |minute: u32| format!("2026-03-0{day}T{hour:02}:{minute:02}:00Z");
+        if (day, hour) == (4, 2) {
+            for name in ["GetCallerIdentity", "GetSessionToken"] {
+                his.insert(log.call(&at(8), THIEF, ("sts", name), 0));
+            }
+            // Within the same second as the owner, who reads another one.
+            his.insert(log.call(&at(10), THIEF, read, 7));
+            his.insert(log.opened(&at(10), 7));
+        }
+        log.call(&at(10), RIGHTFUL, read, 1);
+        log.opened(&at(10), 1);
+    }
+    log.is_told(&his);
 }
 
 #[test]

@@ -359,6 +359,14 @@ fn plain(name: &str) -> &str {
     name.rsplit_once('-').map_or(name, |(name, _)| name)
 }
 
+/// Whether an id, as somebody asked by it, is that of the secret or parameter with a full ARN.
+pub(crate) fn names_secret(arn: &str, id: &str) -> bool {
+    let name = |id: &str| secret_parts(id).map_or(id.to_owned(), |(_, _, name)| name.to_owned());
+    let (full, asked) = (name(arn), name(id));
+    let bare = |name: &str| parameter(name).trim_start_matches('/').to_owned();
+    full == asked || plain(&full) == asked || bare(arn) == bare(id)
+}
+
 /// A parameter's name, from an ARN if need be.
 pub(crate) fn parameter(id: &str) -> String {
     match id.split_once(":parameter/") {
@@ -371,6 +379,18 @@ pub(crate) fn parameter(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_asked_for_in_several_ways() {
+        let arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:prod/db-AbC123";
+        for id in [arn, &arn[..arn.len() - 7], "prod/db", "prod/db-AbC123"] {
+            assert!(names_secret(arn, id), "{id}");
+        }
+        assert!(!names_secret(arn, "prod/db2") && !names_secret(arn, "prod"));
+        let arn = "arn:aws:ssm:eu-west-1:111122223333:parameter/app/token";
+        assert!(names_secret(arn, "/app/token") && names_secret(arn, arn));
+        assert!(!names_secret(arn, "/app/other"));
+    }
 
     #[test]
     fn secret_arns_come_apart() {

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::{Log, Row, Sym};
+use crate::found::exposure::names_secret;
+use crate::log::{Fact, Log, Row, Sym, What};
 use crate::taint::attribution::{SLACK, Taint};
 use crate::taint::links::{Doubt, Link, Mark};
 
@@ -170,11 +171,33 @@ fn near(log: &Log, own: &[u32], event: &Row<'_>) -> Vec<u32> {
     }
 }
 
-/// Of calls to the service that acted, those nearest in time.
+/// Of calls to the service that acted, those nearest in time; where some asked for the very secret
+/// that it opened, of those.
 fn nearest(log: &Log, calls: &[u32], event: &Row<'_>) -> Vec<u32> {
     let away = |row: &u32| (log.at(*row) - event.at()).abs();
-    let same = |row: &&u32| log.row(**row).source == event.invoked_by;
-    let least = calls.iter().filter(same).map(away).min();
-    let near = calls.iter().filter(same).copied();
+    let same = |row: &u32| log.row(*row).source == event.invoked_by;
+    let same: Vec<u32> = calls.iter().copied().filter(same).collect();
+    let asked: Vec<u32> = same
+        .iter()
+        .copied()
+        .filter(|row| asks_for_opened(log, *row, event))
+        .collect();
+    let from = if asked.is_empty() { same } else { asked };
+    let least = from.iter().map(away).min();
+    let near = from.into_iter();
     near.filter(|row| Some(away(row)) == least).collect()
+}
+
+/// Whether a call asked for a secret that `event` opened on somebody's behalf.
+fn asks_for_opened(log: &Log, call: u32, event: &Row<'_>) -> bool {
+    let of = |facts: &'_ [Fact], what: What| -> Vec<Sym> {
+        let facts = facts.iter().filter(|fact| fact.what == what);
+        facts.map(|fact| fact.name).collect()
+    };
+    let asked = of(log.facts(call), What::Read);
+    let opened = of(event.facts(), What::Witness);
+    opened.into_iter().any(|opened| {
+        let is_it = |id: &Sym| names_secret(log.text(opened), log.text(*id));
+        asked.iter().any(is_it)
+    })
 }
