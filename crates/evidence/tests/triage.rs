@@ -576,6 +576,8 @@ fn what_a_service_opened_is_whose_call_asked_for_it() {
             for name in ["GetCallerIdentity", "GetSessionToken"] {
                 his.insert(log.call(&at(8), THIEF, ("sts", name), 0));
             }
+            // From here on keys that nothing announces may be those of a console session.
+            his.insert(log.call(&at(9), THIEF, ("signin", "GetSigninToken"), 0));
             // Within the same second as the owner, who reads another one.
             his.insert(log.call(&at(10), THIEF, read, 7));
             his.insert(log.opened(&at(10), 7));

@@ -395,7 +395,8 @@ impl<'a> Taint<'a> {
         }
     }
 
-    /// A console session: fresh keys that no call announces, tied by ARN and time of making.
+    /// A console session: fresh keys that no call announces, tied by ARN and time of making. What
+    /// services did on somebody's behalf has keys just as fresh, and goes by the call behind it.
     fn console(&mut self, from: u32, row: &Row<'_>) {
         let (at, made) = (row.at(), row.made);
         let fresh = |other: &Row<'_>| {
@@ -415,6 +416,7 @@ impl<'a> Taint<'a> {
                 && within(event)
                 && !announced
                 && !long_lived
+                && !event.invoked_by.some()
                 && (fresh(event) || same_session)
             {
                 self.taint(other, Link::Console, Some(from));
