@@ -512,7 +512,7 @@ impl Shared {
     fn add(&mut self, mut event: Value) -> String {
         let id = format!("e{}", self.0.len());
         let service = event["sourceIPAddress"].as_str().expect("a text");
-        let service = service.ends_with(".com").then(|| service.to_owned());
+        let service = service.contains("amazonaws").then(|| service.to_owned());
         event["userIdentity"] = json!({
             "type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/sync", "userName": "sync",
             "accountId": "111122223333", "invokedBy": service,
@@ -525,7 +525,7 @@ impl Shared {
     }
 
     /// The answer, proposed and with the key given, must be that these are the thief's.
-    fn is_told(self, his: &BTreeSet<String>) {
+    fn must_tell(self, his: &BTreeSet<String>) {
         let log = json!({"Records": self.0}).to_string().into_bytes();
         for seeds in [Seeds::default(), key_seed(OWNER)] {
             let found = from_bytes(&[("log.json", log.clone())], seeds);
@@ -563,7 +563,7 @@ fn what_an_owner_does_day_by_day_is_no_attack() {
             his.insert(log.call(&at(9), THIEF, ("secretsmanager", "GetSecretValue"), 3));
         }
     }
-    log.is_told(&his);
+    log.must_tell(&his);
 }
 
 #[test]
@@ -585,7 +585,7 @@ fn what_a_service_opened_is_whose_call_asked_for_it() {
         log.call(&at(10), RIGHTFUL, read, 1);
         log.opened(&at(10), 1);
     }
-    log.is_told(&his);
+    log.must_tell(&his);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use relatch_shelf::List;
 use serde::{Deserialize, Serialize};
 
 use crate::found::reads::NOTE;
-use crate::log::tables::{Map, Set};
+use crate::log::tables::Map;
 use crate::log::{Log, Row, Sym, What};
 use crate::taint::actors::{Credential, Index};
 use crate::text::sanitize;
@@ -253,11 +253,11 @@ impl Names {
             secrets: Map::default(),
             decryptions: List::default(),
         };
-        let mut seen: Set<Sym> = Set::default();
+        let mut seen = List::of(false, log.texts());
         for row in index.telling.iter().map(|row| log.row(*row)) {
             for fact in row.facts() {
                 let id = log.text(fact.name);
-                if seen.insert(fact.name)
+                if !std::mem::replace(&mut seen[fact.name.0 as usize], true)
                     && let Some((account, region, name)) = secret_parts(id)
                     && is_complete(name)
                 {

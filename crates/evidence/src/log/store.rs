@@ -344,6 +344,11 @@ impl Log {
         self.all.origins.all()
     }
 
+    /// How many texts there are.
+    pub(crate) fn texts(&self) -> usize {
+        self.all.texts.len()
+    }
+
     /// The text behind a number.
     pub(crate) fn text(&self, sym: Sym) -> &str {
         self.all.texts.get(sym)

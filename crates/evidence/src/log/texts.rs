@@ -45,6 +45,11 @@ impl Default for Texts {
 }
 
 impl Texts {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     /// The number of a text, new if need be.
     pub(crate) fn put(&mut self, text: &str) -> Sym {
         if text.is_empty() && !self.known.is_empty() {
