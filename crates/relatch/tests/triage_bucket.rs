@@ -65,6 +65,31 @@ fn files_in(answer: &Value) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn with_since_the_week_before_is_read_and_not_what_is_older() {
+    // The first call of the story, as it would have been made on other days.
+    let (first, _) = STORY.split_once('\n').expect("lines");
+    let on = |day: &str| {
+        let mut event: Value = serde_json::from_str(first).expect("an event");
+        event["eventTime"] = format!("{day}T12:00:00Z").into();
+        event["eventID"] = format!("on-{day}").into();
+        event.to_string()
+    };
+    let days = ["2026-02-24", "2026-02-25", "2026-03-03"].map(on);
+    let lake = Lake::with(&format!("{STORY}{}", days.join("\n"))).await;
+    let ran = lake
+        .tool()
+        .run(&format!("triage {TRAIL} --json {SEEDS}"))
+        .await;
+    assert_eq!(ran.code, Some(0), "{ran}");
+    let answer = parsed(&ran);
+    let files = answer["files"].as_array().expect("a list").iter();
+    let paths: Vec<&str> = files.filter_map(|file| file["path"].as_str()).collect();
+    let is_read = |day: &str| paths.iter().any(|path| path.contains(day));
+    assert!(is_read("/2026/03/03/") && is_read("/2026/02/25/"), "{ran}");
+    assert!(!is_read("/2026/02/24/"), "{ran}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_the_bucket_refuses_is_a_problem_and_the_others_are_read() {
     let (lake, tool) = bucket().await;
     with_403_for(&lake, DAY);
@@ -100,7 +125,8 @@ async fn who_stops_or_kills_it_leaves_no_copy_behind() {
     let (lake, tool) = bucket().await;
     let day = Matching::request("GET", DAY, "");
     lake.wire.script(day, WireFault::HangBefore, None);
-    for (before, signal) in ["INT", "KILL"].into_iter().enumerate() {
+    // Not INT, which whoever starts the tests in the background makes be ignored.
+    for (before, signal) in ["TERM", "KILL"].into_iter().enumerate() {
         let mut running = tool.start(&format!("triage {TRAIL} --json {SEEDS}"), signal);
         // The others were asked for before this one, and it is waited for.
         let hangs = || lake.wire.injected().values().sum::<u64>() > before as u64;
