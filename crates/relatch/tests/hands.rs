@@ -65,7 +65,7 @@ async fn one_hand(database: Option<&Postgres>) {
     tokio::time::timeout(PATIENCE, minting.notified())
         .await
         .expect("a mint");
-    stop(&first, &rotation.folder().join("journal.db")).await;
+    stop(&first, &rotation.folder()).await;
     refused(&rotation.tool.run(APPLY).await);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let counts = company.key_counts().await;
@@ -108,13 +108,14 @@ async fn one_hand(database: Option<&Postgres>) {
     );
 }
 
-/// Stops a run, but not in the midst of writing to its file, which would lock it for everybody
-/// until the run goes on.
-async fn stop(run: &Running, journal: &Path) {
+/// Stops a run, but not in the midst of writing to one of its case's files, which would lock it
+/// for everybody until the run goes on.
+async fn stop(run: &Running, case: &Path) {
+    let files = ["journal.db", "custody/values.db"].map(|file| case.join(file));
     let began = Instant::now();
     loop {
         run.signal("STOP").await;
-        if !journal.exists() || is_free(journal) {
+        if files.iter().all(|file| !file.exists() || is_free(file)) {
             return;
         }
         assert!(began.elapsed() < PATIENCE, "always locked");
@@ -123,9 +124,9 @@ async fn stop(run: &Running, journal: &Path) {
     }
 }
 
-/// Whether nobody is writing to a journal in a file.
-fn is_free(journal: &Path) -> bool {
-    let db = rusqlite::Connection::open(journal).expect("open");
+/// Whether nobody is writing to a file.
+fn is_free(file: &Path) -> bool {
+    let db = rusqlite::Connection::open(file).expect("open");
     db.busy_timeout(Duration::ZERO).expect("no waiting");
     db.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok()
 }
