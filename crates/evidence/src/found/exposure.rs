@@ -361,10 +361,12 @@ fn plain(name: &str) -> &str {
 
 /// Whether an id, as somebody asked by it, is that of the secret or parameter with a full ARN.
 pub(crate) fn names_secret(arn: &str, id: &str) -> bool {
-    let name = |id: &str| secret_parts(id).map_or(id.to_owned(), |(_, _, name)| name.to_owned());
-    let (full, asked) = (name(arn), name(id));
-    let bare = |name: &str| parameter(name).trim_start_matches('/').to_owned();
-    full == asked || plain(&full) == asked || bare(arn) == bare(id)
+    let Some((.., full)) = secret_parts(arn) else {
+        let bare = |id: &str| parameter(id).trim_start_matches('/').to_owned();
+        return bare(arn) == bare(id);
+    };
+    let asked = secret_parts(id).map_or(id, |(.., name)| name);
+    asked == full || asked == plain(full)
 }
 
 /// A parameter's name, from an ARN if need be.
@@ -390,6 +392,9 @@ mod tests {
         let arn = "arn:aws:ssm:eu-west-1:111122223333:parameter/app/token";
         assert!(names_secret(arn, "/app/token") && names_secret(arn, arn));
         assert!(!names_secret(arn, "/app/other"));
+        // A parameter has no random ending that could be left out.
+        let longer = format!("{arn}-old");
+        assert!(!names_secret(&longer, arn) && !names_secret(&longer, "/app/token"));
     }
 
     #[test]
